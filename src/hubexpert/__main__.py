@@ -1,0 +1,5 @@
+"""`python -m hubexpert`."""
+
+from hubexpert.cli.main import main
+
+main()

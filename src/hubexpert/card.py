@@ -1,0 +1,190 @@
+"""The model card: a pure function of the lock. Equal locks give equal README.md and equal figures."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from hubexpert import figures
+from hubexpert.escape import code, fence, is_local, link, prose, shown_name
+from hubexpert.licenses import classify, other_name, roll_up
+from hubexpert.lock import Lock
+from hubexpert.metadata import metadata
+from hubexpert.recipe import parse_recipe
+from hubexpert.records import ACCEPTED, Refused, Source
+from hubexpert.snippets import snippets
+
+TEMPLATES = Path(__file__).parent / "templates"
+LISTED = 30  # refused candidates by name
+MEANINGS = {
+    "base": "the base alone",
+    "best-single": "the best single expert by the shots, as published",
+    "static": "this adapter in plain PEFT",
+    "routed": "this adapter with hubexpert",
+    "fresh-lora": "a fresh LoRA on the same data",
+    "random-experts": "the same mixture of random experts",
+}
+
+
+def write_card(lock: Lock, folder: Path, *, repo: str | None) -> None:
+    """Write README.md and figures/*.png into `folder`.
+
+    Args:
+        lock: all that the card says.
+        folder: where it goes; made if missing.
+        repo: what the snippets load; None while it has no place on a Hub.
+
+    Raises:
+        HubExpertError: a part's licence forbids derivatives.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = figures.draw(lock, folder / "figures")
+    (folder / "README.md").write_text(render_card(lock, repo=repo, drawn=drawn), encoding="utf-8", newline="\n")
+
+
+def render_card(lock: Lock, *, repo: str | None, drawn: tuple[str, ...]) -> str:
+    """The text of README.md; `drawn` are the file names of the figures that exist."""
+    parts = (lock.base, *(expert.source for expert in lock.build.experts))
+    licenses = [part.license for part in parts]
+    license_id = roll_up(licenses, names=[shown_name(part.repo) for part in parts])
+    header = metadata(lock, repo=repo, license_id=license_id, license_name=other_name(licenses))
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    facts = {**_facts(lock), **_comparison(lock), **_provenance(lock), **snippets(lock, repo)}
+    body = environment.get_template("model_card.md").render(facts, code=code, figures=drawn, license=license_id)
+    front_matter = header.to_yaml(line_break="\n")
+    return f"---\n{front_matter}\n---\n\n{body}"
+
+
+def _harmless(value: object) -> object:
+    """Whatever the template prints is escaped, unless it is a number or was made as Markdown."""
+    return prose(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _facts(lock: Lock) -> dict[str, Any]:
+    """What the lock says as it is: task, data, training, versions."""
+    recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
+    # parsed and written again: the keys in their own order, not in that of the lock
+    recipe_yaml = yaml.safe_dump(_without_paths(recipe.model_dump(mode="json")), sort_keys=False)
+    packages = "\n".join(f"{name} {version}" for name, version in sorted(lock.packages.items()))
+    return {
+        "task": recipe.task,
+        "train": recipe.train,
+        "seed": recipe.seed,
+        "build": lock.build,
+        "report": lock.report,
+        "metric": lock.scores.metric,
+        "shots": lock.scores.base.n,
+        "held_out": max((system.n for system in lock.report.systems), default=0),
+        "removed": lock.report.removed,
+        "digests": {"shots": lock.digests.get("shots", "-"), "test": lock.digests.get("test", "")},
+        "packages": fence(packages, "text"),
+        "recipe_yaml": fence(recipe_yaml, "yaml"),
+        "base_name": shown_name(lock.base.repo),
+        "base_link": link(lock.base, lock.discovery.endpoint),
+        "base_license": lock.base.license or "none given",
+    }
+
+
+def _without_paths(value: Any) -> Any:
+    """The recipe without the places of folders on this machine: of absolute paths only the last part."""
+    if isinstance(value, dict):
+        return {key: _without_paths(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_paths(part) for part in value]
+    return shown_name(value) if isinstance(value, str) and is_local(value) else value
+
+
+def _comparison(lock: Lock) -> dict[str, Any]:
+    """The systems as rows, with routed minus each of them."""
+    gains = {d.second: f"{_signed(d.value)} [{_signed(d.low)}, {_signed(d.high)}]" for d in lock.report.differences}
+    rows = [
+        {
+            "name": system.name,
+            "meaning": MEANINGS.get(system.name, ""),
+            "note": system.note,
+            "value": _points(system.value),
+            "interval": f"{_points(system.low)} to {_points(system.high)}",
+            "n": system.n,
+            "gain": Markup(gains.get(system.name, "")),  # noqa: S704 - numbers only
+        }
+        for system in lock.report.systems
+    ]
+    routed = next((system for system in lock.report.systems if system.name == "routed"), None)
+    chance = lock.report.chance
+    return {
+        "systems": rows,
+        "measured": [system.name for system in lock.report.systems],
+        "precision": _points(max(routed.high - routed.value, routed.value - routed.low)) if routed else "-",
+        "near_chance": _points(chance) if routed and chance is not None and routed.low <= chance else None,
+    }
+
+
+def _provenance(lock: Lock) -> dict[str, Any]:
+    """The experts, the scored that were not chosen, and the refused, as rows."""
+    endpoint = lock.discovery.endpoint
+    scores = {score.source.repo: score for score in lock.scores.scores}
+    reasons = {selected.source.repo: selected.reason for selected in lock.selection.pool}
+    experts = {expert.source.repo for expert in lock.build.experts}
+
+    def row(source: Source) -> dict[str, Any]:
+        score = scores.get(source.repo)
+        return {
+            "link": link(source, endpoint),
+            "license": source.license or "none given",
+            "metric": _points(score.exact_match) if score else "-",
+            "perplexity": f"{score.perplexity:.3g}" if score else "-",
+            "reason": reasons.get(source.repo, ""),
+        }
+
+    refused = _refused(lock)
+    return {
+        "experts": [
+            {**row(e.source), "rank": e.rank, "targets": _targets(e.target_modules), "share": f"{100 * e.share:.0f} %"}
+            for e in lock.build.experts
+        ],
+        "others": [row(score.source) for score in lock.scores.scores if score.source.repo not in experts],
+        "refused_total": len(refused),
+        "refused_codes": Counter(refusal.code for refusal in refused).most_common(),
+        "refused": [{"link": link(r.source, endpoint), "code": r.code, "reason": r.reason} for r in refused[:LISTED]],
+        "license_flags": [
+            {"link": link(part, endpoint), "kind": classify(part.license), "license": part.license or ""}
+            for part in (lock.base, *(e.source for e in lock.build.experts))
+            if classify(part.license) in ("non-commercial", "unknown")
+        ],
+    }
+
+
+def _refused(lock: Lock) -> list[Refused]:
+    """What discovery and scoring did not take, in their order."""
+    found = [
+        Refused(source=c.source, code=c.verdict, reason="; ".join(c.reasons))
+        for c in lock.discovery.candidates
+        if c.verdict != ACCEPTED
+    ]
+    return [*found, *lock.scores.refused]
+
+
+def _targets(modules: tuple[str, ...]) -> Markup:
+    """The first eight module names, and how many more."""
+    more = f" and {len(modules) - 8} more" if len(modules) > 8 else ""
+    return Markup(", ".join(code(module) for module in modules[:8]) + more)  # noqa: S704 - joined code spans
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _signed(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text

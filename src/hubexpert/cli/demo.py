@@ -1,0 +1,58 @@
+"""`hubexpert demo`: the whole job on bundled real data."""
+
+import time
+from pathlib import Path
+
+import click
+
+from hubexpert.cli.output import Out, output_options
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".demo"), show_default=True)
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The material; default: examples/ of the clone.",
+)
+@click.option("--port", default=8377, show_default=True, help="Of the demo's Hub.")
+@output_options
+def demo(folder: Path, examples: Path | None, port: int, out: Out) -> None:
+    """The whole job on bundled real data, against a Hub on this machine."""
+    from hubexpert import demo as material
+
+    begun = time.monotonic()
+    source = material.find_examples(examples)
+    folder = folder.resolve()
+    recipe = material.write_project(folder / "project", source)
+    with material.served(folder / "hub", port, folder / "home") as endpoint:
+        out.hint("1/4  Converting the base model (once) and filling a Hub on this machine")
+        count = material.fill_hub(folder / "hub", material.convert_base(folder / "base"), source)
+        out.hint(f"     {count} repositories at {endpoint}")
+        _run(recipe, out)
+    out.hint(f"Took {time.monotonic() - begun:.0f} s.")
+    out.hint(f"Look around with: hubexpert hub serve --root {folder / 'hub'} --port {port}")
+
+
+def _run(recipe: Path, out: Out) -> None:
+    """The stages on the demo's project, then publishing. Imported here: the client reads the endpoint when imported."""
+    from hubexpert import pipeline
+    from hubexpert.cli.discover import show_discovery
+    from hubexpert.cli.run import show_run
+    from hubexpert.publish import publish
+
+    project = pipeline.open_project(recipe, quiet=out.quiet)
+    out.hint(f"2/4  Discovering adapters of {project.recipe.base}")
+    show_discovery(pipeline.discover(project), Out(quiet=out.quiet or out.json))
+    out.hint("3/4  Scoring, selecting, building and evaluating (minutes the first time)")
+    lock = pipeline.run(project)
+    show_run(project, lock, out)
+    out.hint("4/4  Publishing")
+    forced = lock.report.verdict != "ship"
+    if forced:
+        out.hint("     The verdict is against shipping; the demo publishes all the same, to show how.")
+    publish_folder, repo = project.workspace.root / "publish", str(project.recipe.publish.repo)
+    done = publish(lock, publish_folder, repo=repo, private=False, create_pr=False, dry_run=False, force=forced)
+    out.records([done.model_dump(mode="json")])
+    out.text(f"Published {done.url} at commit {done.commit}" + ("" if done.changed else " (unchanged)"))
+    out.text(f"Its card: {publish_folder / 'README.md'}")

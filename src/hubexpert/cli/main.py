@@ -1,0 +1,66 @@
+"""The `hubexpert` command: commands are imported when called, errors are rendered here and only here."""
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from hubexpert import __version__
+from hubexpert.errors import HubExpertError
+
+COMMANDS = {
+    "init": "Write a commented recipe.",
+    "discover": "Find the adapters and datasets of a base, each with a verdict.",
+    "score": "Score the accepted adapters on the shots.",
+    "select": "Choose the experts.",
+    "build": "Assemble and train the mixture.",
+    "evaluate": "Compare the mixture with cheaper systems on held-out examples.",
+    "card": "Write the lock and the model card.",
+    "run": "All stages; only what changed.",
+    "publish": "Publish the mixture to the Hub in one commit.",
+    "status": "Tell whether the published expert is fresh (exit code 3 when stale).",
+    "demo": "The whole job on bundled real data, against a Hub on this machine.",
+    "hub": "A Hub on this machine.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported only when used, so that `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command in `hubexpert.cli.<name>`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"hubexpert.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hubexpert")
+def cli() -> None:
+    """From K labelled examples and the name of a base model to a published mixture of open LoRA experts."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error the user can mend is one sentence and a fix, exit code 1."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # for its authors, not for users
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="hubexpert")
+    except HubExpertError as error:
+        if os.environ.get("HUBEXPERT_DEBUG") == "1":
+            raise
+        click.echo(f"Error: {error.message}\nFix: {error.fix}", err=True)
+        sys.exit(1)

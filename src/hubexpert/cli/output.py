@@ -1,0 +1,91 @@
+"""The one output object: data on stdout; hints, warnings and progress on stderr."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Out:
+    """How a command speaks: tables for people, one JSON object a line with `--json`, nothing extra with `--quiet`."""
+
+    json: bool = False
+    quiet: bool = False
+
+    def records(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """With `--json`: each record as one line on stdout. Otherwise nothing."""
+        if self.json:
+            for record in records:
+                click.echo(json.dumps(record, ensure_ascii=False))
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table for people on stdout; numbers are right-aligned. Nothing with `--json` or `--quiet`."""
+        if self.json or self.quiet:
+            return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title, title_justify="left", header_style="bold")
+        cells = [[_cell(value) for value in row] for row in rows]
+        for index, column in enumerate(columns):
+            numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        console = Console(highlight=False)
+        Console(highlight=False, width=console.width if console.is_terminal else 140).print(table)
+
+    def text(self, text: str) -> None:
+        """A line for people on stdout. Nothing with `--json` or `--quiet`."""
+        if not (self.json or self.quiet):
+            click.echo(text)
+
+    def hint(self, text: str) -> None:
+        """A line on stderr: what is happening, or what to do next. Nothing with `--quiet`."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+
+def _cell(value: object) -> str:
+    """What a cell shows: floats with three decimals; control characters of strangers' text made visible."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+
+
+def _numeric(cell: str) -> bool:
+    return cell == "-" or cell.replace(".", "", 1).replace(",", "").replace("e+", "").lstrip("-").isdigit()
+
+
+def output_options(command: F) -> F:
+    """Give a command `--json` and `--quiet`; it receives `out: Out`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+    @click.option("--quiet", is_flag=True, help="No progress, hints or tables.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
+        return command(*args, out=Out(json=as_json, quiet=quiet), **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def recipe_option(command: F) -> F:
+    """Give a command `--recipe FILE`; it receives `recipe: Path`."""
+    option = click.option(
+        "--recipe",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("hubexpert.yaml"),
+        show_default=True,
+        help="The recipe; the workspace .hubexpert/ and hubexpert.lock lie beside it.",
+    )
+    return option(command)

@@ -1,0 +1,37 @@
+"""`hubexpert run`: all stages, only what changed."""
+
+from pathlib import Path
+
+import click
+
+from hubexpert.cli.output import Out, output_options, recipe_option
+
+
+@click.command()
+@recipe_option
+@click.option("--refresh", is_flag=True, help="Ask the Hub again for the base and the adapters.")
+@output_options
+def run(recipe: Path, refresh: bool, out: Out) -> None:
+    """All stages up to the card; only what changed."""
+    from hubexpert import pipeline
+
+    project = pipeline.open_project(recipe, quiet=out.quiet, refresh=refresh)
+    show_run(project, pipeline.run(project, refresh=refresh), out)
+
+
+def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """The leaderboard, the comparison, and where things lie."""
+    from hubexpert.cli.evaluate import show_report
+    from hubexpert.cli.score import show_scores
+
+    folder = project.workspace.root / "publish"
+    out.records([{"verdict": lock.report.verdict, "lock": str(project.lock_path), "card": str(folder / "README.md")}])
+    people = Out(quiet=out.quiet or out.json)
+    show_scores(lock.scores, people)
+    experts = [(e.source.repo, e.rank, " ".join(e.target_modules), e.share) for e in lock.build.experts]
+    people.table("Experts chosen", ("expert", "rank", "modules", "routing share"), experts)
+    show_report(lock.report, people)
+    people.text(f"Lock: {project.lock_path}")
+    people.text(f"Card: {folder / 'README.md'}")
+    publish = "hubexpert publish" + ("" if lock.report.verdict == "ship" else " --force  (the verdict is against it)")
+    people.hint(f"Next: {publish}")

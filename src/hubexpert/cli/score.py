@@ -1,0 +1,44 @@
+"""`hubexpert score`: score the accepted adapters on the shots."""
+
+from pathlib import Path
+
+import click
+
+from hubexpert.cli.output import Out, output_options, recipe_option
+
+
+@click.command()
+@recipe_option
+@output_options
+def score(recipe: Path, out: Out) -> None:
+    """Score the accepted adapters on the shots."""
+    from hubexpert import pipeline
+
+    project = pipeline.open_project(recipe, quiet=out.quiet)
+    with project.workspace.locked():
+        table = pipeline.score(project)
+    show_scores(table, out)
+
+
+def show_scores(table: "ScoreTable", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821  records load pydantic
+    """The leaderboard, best first, and what was refused at load."""
+    ranked = sorted(table.scores, key=lambda s: (-s.exact_match, s.perplexity))
+    out.records(
+        {
+            "repo": s.source.repo,
+            "revision": s.source.revision,
+            "exact_match": s.exact_match,
+            "perplexity": s.perplexity,
+            "n": s.n,
+            "low": s.low,
+            "high": s.high,
+        }
+        for s in ranked
+    )
+    rows = [(s.source.repo, s.exact_match, f"{s.low:.3f} to {s.high:.3f}", s.perplexity) for s in (*ranked, table.base)]
+    n = table.base.n
+    out.table(f"Scores on {n} shots ({table.metric})", ("adapter", table.metric, "95 % interval", "perplexity"), rows)
+    if not table.base.rationales:
+        out.hint("Perplexity rests on bare outputs: the shots have no rationales.")
+    for refused in table.refused:
+        out.hint(f"refused {refused.source.repo}: {refused.code}: {refused.reason}")

@@ -1,0 +1,35 @@
+"""`hubexpert status`: fresh (exit code 0), stale with reasons (3) or an error (1)."""
+
+from pathlib import Path
+
+import click
+
+from hubexpert.cli.output import Out, output_options, recipe_option
+
+STALE = 3
+
+
+@click.command()
+@recipe_option
+@click.option("--offline", is_flag=True, help="Ask nothing upstream: compare only the recipe and the examples.")
+@output_options
+@click.pass_context
+def status(ctx: click.Context, recipe: Path, offline: bool, out: Out) -> None:
+    """Tell whether the published expert is fresh: exit code 0, or 3 when it is stale."""
+    from hubexpert import hub
+    from hubexpert.errors import HubExpertError
+    from hubexpert.status import status as compare
+
+    offline = offline or hub.offline()
+    try:
+        found = compare(recipe, offline=offline)
+    except HubExpertError as error:
+        out.records([{"state": "error", "reasons": [error.message]}])
+        raise
+    out.records([{"state": found.state, "reasons": list(found.reasons)}])
+    out.text("\n".join([found.state, *(f"- {reason}" for reason in found.reasons)]))
+    if offline:
+        out.hint("Offline: upstream and the published repository were not asked.")
+    if found.state == "stale":
+        out.hint("Next: hubexpert run, then hubexpert publish")
+        ctx.exit(STALE)

@@ -1,0 +1,54 @@
+"""What is out there for a base, and may we use it: adapters with a verdict each, and the datasets they cite."""
+
+from hubexpert import hub
+from hubexpert.discover.adapters import discover_adapters
+from hubexpert.discover.aliases import canonical_base
+from hubexpert.discover.datasets import discover_datasets
+from hubexpert.recipe import DiscoverSection, Recipe
+from hubexpert.records import ACCEPTED, Discovery
+from hubexpert.workspace import Workspace
+
+__all__ = ["canonical_base", "discover", "discover_adapters", "discover_datasets", "discover_step", "without_own"]
+
+
+def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Discovery:
+    """The adapters of the base, each with a verdict, and the datasets that the accepted ones cite.
+
+    Args:
+        base: an alias, a Hub id (optionally `@revision`) or a folder; it need not exist on the Hub.
+        section: what the recipe asks for.
+        quiet: no progress and no remarks on stderr.
+
+    Raises:
+        HubExpertError: the alias is unknown, or the Hub cannot be reached or does not accept the token.
+    """
+    name, _ = canonical_base(base)
+    candidates = discover_adapters(name, section, quiet=quiet)
+    accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
+    datasets = discover_datasets(accepted, section.licenses, quiet=quiet)
+    return Discovery(base=name, endpoint=hub.endpoint(), candidates=candidates, datasets=datasets)
+
+
+def discover_step(recipe: Recipe, workspace: Workspace, *, again: bool, quiet: bool) -> tuple[Discovery, bool]:
+    """The recipe's discovery, kept in the workspace, and whether the Hub was asked.
+
+    Args:
+        recipe: names the base and what is looked for.
+        workspace: where the result lies.
+        again: ask the Hub even if the result in the workspace was made from the same recipe.
+        quiet: no progress and no remarks on stderr.
+
+    Raises:
+        HubExpertError: as `discover`.
+    """
+    section = without_own(recipe)
+    inputs = {"base": recipe.base, "discover": section, "endpoint": hub.endpoint()}
+    return workspace.step(
+        "discovery", inputs, lambda: discover(recipe.base, section, quiet=quiet), Discovery, again=again
+    )
+
+
+def without_own(recipe: Recipe) -> DiscoverSection:
+    """What the recipe looks for, without what it publishes itself: that has learned these very shots."""
+    own = (recipe.publish.repo,) if recipe.publish.repo else ()
+    return recipe.discover.model_copy(update={"exclude": (*recipe.discover.exclude, *own)})

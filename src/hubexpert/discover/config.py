@@ -1,0 +1,111 @@
+"""What an `adapter_config.json` says against the adapter. Unknown fields are tolerated: PEFT adds some every year."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from hubexpert.discover.reasons import Reason, clean
+
+DEFAULT_RANK = 8  # PEFT's own, where `r` is missing
+# Forms of LoRA that are no sum of B·A over the base as published.
+VARIANTS = (
+    "alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication", "monteclora_config",
+    "target_parameters", "use_bdlora", "use_qalora",
+)  # fmt: skip
+# Initialisations that move a part of the base's weights into the adapter: it is right only over the changed base.
+BASE_CHANGING = ("corda", "loftq", "lora_ga", "olora", "pissa")
+
+
+def config_reasons(config: Any, max_rank: int) -> Iterator[Reason]:
+    """The reasons against an adapter with this configuration; `config` is any JSON value."""
+    if not isinstance(config, dict):
+        yield Reason("config-broken", "Its configuration is no JSON object.")
+        return
+    kind = config.get("peft_type")
+    if kind is not None and not isinstance(kind, str):
+        yield Reason("config-broken", "`peft_type` in its configuration is no text.")
+        return
+    if kind != "LORA":
+        yield Reason("not-lora", f"Its type is {clean(kind)}." if kind else "Its configuration names no `peft_type`.")
+        return
+    yield from _broken_fields(config)
+    yield from _other_forms(config)
+    yield from _extra_modules(config)
+    rank = config_rank(config)
+    if rank is not None and rank > max_rank:
+        yield Reason("rank-too-high", f"Its rank {_number(rank)} is above `discover.max_rank` ({max_rank}).")
+
+
+def config_rank(config: Any) -> int | None:
+    """The largest rank that the configuration names; None where it names none that makes sense."""
+    ranks = config_ranks(config)
+    return max(ranks) if ranks else None
+
+
+def config_ranks(config: Any) -> frozenset[int]:
+    """The ranks that the configuration gives to modules.
+
+    Which module gets which is not asked: `rank_pattern` holds regular expressions, and a stranger's may never end.
+    """
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        return frozenset()
+    pattern = config.get("rank_pattern")
+    named = [config.get("r", DEFAULT_RANK), *(pattern.values() if isinstance(pattern, dict) else ())]
+    return frozenset(rank for rank in named if type(rank) is int and 0 < rank < 2**31)
+
+
+def _broken_fields(config: dict[str, Any]) -> Iterator[Reason]:
+    """One reason for every field of a wrong type or an impossible value."""
+    rank, pattern = config.get("r", DEFAULT_RANK), config.get("rank_pattern")
+    if not _is_rank(rank):
+        yield Reason("config-broken", f"`r` in its configuration is {_number(rank)}, no positive integer.")
+    if pattern is not None and not (isinstance(pattern, dict) and all(map(_is_rank, pattern.values()))):
+        yield Reason("config-broken", "`rank_pattern` in its configuration maps no modules to ranks.")
+    if not _is_number(config.get("lora_alpha", DEFAULT_RANK)):
+        yield Reason("config-broken", "`lora_alpha` in its configuration is no finite number.")
+    alphas = config.get("alpha_pattern")
+    if alphas is not None and not (isinstance(alphas, dict) and all(map(_is_number, alphas.values()))):
+        yield Reason("config-broken", "`alpha_pattern` in its configuration maps no modules to numbers.")
+    for key in ("use_rslora", "fan_in_fan_out"):
+        if not isinstance(config.get(key), bool | None):
+            yield Reason("config-broken", f"`{key}` in its configuration is neither true nor false.")
+    targets = config.get("target_modules")
+    listed = isinstance(targets, list) and all(isinstance(name, str) for name in targets)
+    if targets is not None and not isinstance(targets, str) and not listed:
+        yield Reason("config-broken", "`target_modules` in its configuration names no modules.")
+    if not isinstance(config.get("base_model_name_or_path"), str | None):
+        yield Reason("config-broken", "`base_model_name_or_path` in its configuration is no text.")
+
+
+def _other_forms(config: dict[str, Any]) -> Iterator[Reason]:
+    if config.get("use_dora"):
+        yield Reason("dora", "It is a DoRA: it rescales the base's weights, so it cannot be a part of a sum.")
+    for key in VARIANTS:
+        if config.get(key):
+            yield Reason("not-lora", f"It is a variant of LoRA (`{key}`) that the mixture cannot hold.")
+    start = config.get("init_lora_weights")
+    if isinstance(start, str) and start.lower().startswith(BASE_CHANGING):
+        yield Reason("not-lora", f"It was begun with {clean(start)}, which changes the base's weights too.")
+
+
+def _extra_modules(config: dict[str, Any]) -> Iterator[Reason]:
+    for key in ("modules_to_save", "lora_bias", "trainable_token_indices"):
+        if config.get(key):
+            yield Reason("extra-modules", f"It changes more than LoRA matrices (`{key}`).")
+    if config.get("bias") not in (None, "none"):
+        yield Reason("extra-modules", f"It changes the base's biases (`bias: {clean(config['bias'])}`).")
+
+
+def _is_rank(value: Any) -> bool:
+    return type(value) is int and 0 < value < 2**31
+
+
+def _is_number(value: Any) -> bool:
+    if type(value) is int:
+        return abs(value) < 2**31
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _number(value: Any) -> str:
+    """A value in a sentence; a huge integer is not written out."""
+    return "too big to write" if type(value) is int and abs(value) >= 2**63 else clean(value)

@@ -1,0 +1,183 @@
+"""The card's figures, drawn from the lock: equal locks give equal bytes."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubexpert.escape import plain, shown_name
+from hubexpert.lock import Lock
+from hubexpert.records import Build, Difference, Score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, GREY, ACCENT, PALE = "#1f2933", "#7b8794", "#0b7285", "#cbd2d9"
+STYLE = {
+    "font.family": "DejaVu Sans", "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": PALE,
+    "xtick.color": GREY, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.axisbelow": True,
+    "grid.color": "#e4e7eb", "text.parse_math": False, "savefig.dpi": 160, "figure.facecolor": "white",
+}  # fmt: skip
+
+
+def draw(lock: Lock, folder: Path) -> tuple[str, ...]:
+    """Draw all figures for which the lock has numbers into `folder`; their file names."""
+    drawings: dict[str, Callable[[Lock], Figure] | None] = {
+        "comparison.png": comparison,
+        "shares.png": shares if lock.build.shares and lock.build.experts else None,
+        "pool.png": pool if any(_drawable(score) for score in lock.scores.scores) else None,
+    }
+    import matplotlib
+    from matplotlib import style
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # the reader's own matplotlibrc must not show in the picture
+    with style.context(["default", STYLE], after_reset=True), matplotlib.rc_context({"backend": "agg"}):
+        for name, drawing in drawings.items():
+            if drawing is not None:
+                # no software version and no date in the file: they would make equal locks differ
+                drawing(lock).savefig(folder / name, format="png", metadata={"Software": None})
+    return tuple(name for name, drawing in drawings.items() if drawing is not None)
+
+
+def comparison(lock: Lock) -> "Figure":
+    """Every system's score and routed minus each of them, with 95 % intervals, in one row a system."""
+    systems = lock.report.systems
+    figure = _figure(8.6, 1.1 + 0.38 * len(systems))
+    scores, gains = figure.subplots(1, 2, sharey=True, width_ratios=(1.15, 1))
+    rows = range(len(systems))
+    for row, system in zip(rows, systems, strict=True):
+        colour = ACCENT if system.name == "routed" else INK
+        _interval(scores, row, (system.value, system.low, system.high), colour)
+    against = {difference.second: difference for difference in lock.report.differences if difference.first == "routed"}
+    for row, system in zip(rows, systems, strict=True):
+        if difference := against.get(system.name):
+            _interval(gains, row, (difference.value, difference.low, difference.high), _gain_colour(difference), "+.1f")
+    scores.set_yticks(list(rows), [plain(system.name) for system in systems])
+    scores.invert_yaxis()
+    scores.set_ylim(len(systems) - 0.5, -0.65)
+    scores.set_title(f"{plain(systems[0].metric)}, points" if systems else "points")
+    gains.set_title("routed minus the other, points")
+    gains.axvline(0, color=GREY, linewidth=1)
+    for axes in (scores, gains):
+        axes.grid(axis="x")
+        axes.tick_params(axis="both", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.margins(x=0.12)
+    return figure
+
+
+def _interval(axes: "Axes", row: int, numbers: tuple[float, float, float], colour: str, form: str = ".1f") -> None:
+    value, low, high = (100 * number for number in numbers)
+    axes.plot([low, high], [row, row], color=colour, linewidth=2.2, alpha=0.45, solid_capstyle="round")
+    axes.plot([value], [row], "o", color=colour, markersize=6)
+    label = format(value, form)
+    axes.annotate(label, (value, row), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=colour)
+
+
+def _gain_colour(difference: Difference) -> str:
+    """Accent where the gain is shown, grey where it is not."""
+    return ACCENT if difference.low > 0 else GREY
+
+
+def shares(lock: Lock) -> "Figure":
+    """Routing share of every expert (rows) in every layer (columns), averaged over the layer's modules."""
+    layers, table = layer_shares(lock.build)
+    experts = enumerate(lock.build.experts, start=1)
+    names = [f"{number}  {_short(e.source.repo)}  {100 * e.share:.0f} %" for number, e in experts]
+    figure = _figure(8.6, 1.35 + 0.38 * len(names))
+    axes = figure.subplots()
+    image = axes.imshow(table, aspect="auto", cmap="YlGnBu", vmin=0, vmax=max(max(row) for row in table) or 1.0)
+    axes.set_yticks(range(len(names)), names)
+    step = max(1, math.ceil(len(layers) / 16))
+    axes.set_xticks(range(0, len(layers), step), layers[::step])
+    axes.set_xlabel("layer")
+    axes.set_title("routing share")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, pad=0.015, fraction=0.04, format=lambda share, _: f"{100 * share:.0f} %")
+    bar.outline.set_visible(False)
+    return figure
+
+
+def layer_shares(build: Build) -> tuple[list[str], list[list[float]]]:
+    """The layers in order, and for every expert its mean share in each: [experts][layers].
+
+    A module's layer is the first number among the dotted parts of its name; modules without one share the layer `-`.
+    """
+    layers: dict[str, list[tuple[float, ...]]] = {}
+    for module, values in build.shares.items():
+        number = re.search(r"(?:^|\.)(\d+)(?:\.|$)", module)
+        layers.setdefault(number.group(1) if number else "-", []).append(values)
+    names = sorted(layers, key=lambda name: (name == "-", int(name) if name.isdecimal() else 0))
+    rows = [
+        [sum(values[expert] for values in layers[name]) / len(layers[name]) for name in names]
+        for expert in range(len(build.experts))
+    ]
+    return names, rows
+
+
+def pool(lock: Lock) -> "Figure":
+    """The scored pool on the shots: the task's metric against perplexity; experts are numbered as in the card."""
+    experts = [expert.source.repo for expert in lock.build.experts]
+    drawn = {score.source.repo: score for score in lock.scores.scores if _drawable(score)}
+    figure = _figure(8.6, 3.7)
+    axes = figure.subplots()
+    others = [score for repo, score in drawn.items() if repo not in experts]
+    if others:
+        axes.scatter(*_points(others), s=34, color=PALE, edgecolor="white", label="scored, not chosen", zorder=2)
+    for number, repo in enumerate(experts, start=1):
+        if score := drawn.get(repo):
+            label, place = f"{number}  {_short(repo)}", (score.perplexity, 100 * score.exact_match)
+            axes.scatter(*_points([score]), s=150, color=ACCENT, edgecolor="white", zorder=3, label=label)
+            axes.annotate(str(number), place, ha="center", va="center", fontsize=8, color="white")
+    if _drawable(lock.scores.base):
+        base = _points([lock.scores.base])
+        axes.scatter(*base, s=70, marker="D", color=INK, edgecolor="white", label="base", zorder=3)
+    _logarithmic(axes)
+    axes.set_xlabel("perplexity of the gold outputs (better to the left)")
+    axes.set_ylabel(f"{plain(lock.scores.metric)}, points")
+    axes.set_title(f"the pool on {lock.scores.base.n} shots")
+    axes.grid()
+    axes.margins(0.08, 0.14)
+    axes.tick_params(which="both", length=0)
+    axes.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0)
+    return figure
+
+
+def _logarithmic(axes: "Axes") -> None:
+    """A logarithmic x axis with plain numbers: at 1, 2 and 5 of every decade while there are few decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 10_000 else (1.0,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda perplexity, _: f"{perplexity:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _points(scores: Sequence[Score]) -> tuple[list[float], list[float]]:
+    return [score.perplexity for score in scores], [100 * score.exact_match for score in scores]
+
+
+def _drawable(score: Score) -> bool:
+    """Whether a score has a place on a logarithmic axis."""
+    return math.isfinite(score.perplexity) and score.perplexity > 0 and math.isfinite(score.exact_match)
+
+
+def _short(repo: str) -> str:
+    """A repository's name for a figure: its last part, of long ones the beginning and the end."""
+    name = plain(shown_name(repo)).rsplit("/", 1)[-1]
+    return name if len(name) <= 34 else f"{name[:18]}..{name[-14:]}"
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

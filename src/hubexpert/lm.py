@@ -1,0 +1,163 @@
+"""The door to language models: base and tokenizer, token ids of examples, batched NLL and greedy generation.
+
+All batches are padded on the left and sorted by length, so that answers end together: only the logits of answer
+positions are computed, and generation continues where the prompt ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from hubexpert import hub
+from hubexpert.errors import HubExpertError
+from hubexpert.records import Example, Source
+
+BASE_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
+TOKENS_IN_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Lm:
+    """A causal language model and its tokenizer on one device."""
+
+    model: Any
+    tokenizer: Any
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the model's first parameter."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as token ids: the prompt, and the answer with its end-of-turn token."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+
+
+def load_lm(base: Source | Path, *, device: str | None = None) -> Lm:
+    """The base model in evaluation mode: bfloat16 on CUDA, float32 on the CPU.
+
+    Args:
+        base: the base at a commit of the Hub (downloaded or cached), or a folder.
+        device: a torch device; by default CUDA where there is one, else the CPU.
+
+    Raises:
+        HubExpertError: the base cannot be had, is no causal language model or needs remote code.
+    """
+    folder = base if isinstance(base, Path) else hub.snapshot(base, BASE_FILES)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        name = folder.name if isinstance(base, Path) else base.repo
+        raise HubExpertError(
+            f"{name} cannot be loaded as a causal language model: {str(error).splitlines()[0][:200]}",
+            fix="name a base that transformers loads from safetensors without remote code",
+        ) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Lm(model.to(where).eval(), tokenizer)
+
+
+@lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    text = (Path(__file__).parent / "templates" / "prompt.jinja").read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(text)  # noqa: S701  plain text
+
+
+def user_turn(example: Example) -> str:
+    """What the user says: instruction, input, and the choices unless the text names every one of them already."""
+    said = f"{example.instruction}\n{example.input}".lower()
+    options = () if all(choice.lower() in said for choice in example.choices) else example.choices
+    return _template().render(instruction=example.instruction, input=example.input, options=options)
+
+
+def prompt_text(tokenizer: Any, example: Example) -> str:
+    """The prompt as the model sees it: the base's chat template with one user turn, or plain text without one."""
+    if tokenizer.chat_template:
+        turns = [{"role": "user", "content": user_turn(example)}]
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return text
+    return f"{tokenizer.bos_token or ''}{user_turn(example)}\n"
+
+
+def encode(tokenizer: Any, example: Example, answer: str) -> Encoded:
+    """Token ids of the example's prompt and of `answer` with the end-of-turn token; equal in training and scoring."""
+    prompt = tokenizer(prompt_text(tokenizer, example), add_special_tokens=False).input_ids
+    target = tokenizer(answer, add_special_tokens=False).input_ids
+    return Encoded(tuple(prompt), (*target, tokenizer.eos_token_id))
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, each within a budget of padded tokens."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    while order:
+        size = max(1, TOKENS_IN_BATCH // max(1, lengths[order[0]]))
+        yield order[:size]
+        order = order[size:]
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """`input_ids`, `attention_mask` and `position_ids` [batch, longest], padded on the left."""
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad)
+    mask = torch.zeros(len(rows), longest, dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, longest - len(row) :] = torch.tensor(row)
+        mask[index, longest - len(row) :] = 1
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device), "position_ids": positions.to(device)}
+
+
+@torch.inference_mode()
+def mean_nll(lm: Lm, encoded: Sequence[Encoded]) -> list[float]:
+    """The mean negative log-likelihood (nats) of each answer's tokens given its prompt, in the order given."""
+    result = [0.0] * len(encoded)
+    for batch in batches([len(e.prompt) + len(e.answer) for e in encoded]):
+        inputs = left_padded(
+            [(*encoded[i].prompt, *encoded[i].answer) for i in batch], lm.tokenizer.pad_token_id, lm.device
+        )
+        longest = max(len(encoded[i].answer) for i in batch)
+        logits = lm.model(
+            **inputs, logits_to_keep=longest + 1, use_cache=False
+        ).logits.float()  # [batch, longest+1, vocab]
+        for row, index in enumerate(batch):
+            answer = encoded[index].answer
+            gold = torch.tensor(answer, device=logits.device)
+            scores = logits[row, -len(answer) - 1 : -1]  # position t predicts token t+1
+            result[index] = torch.nn.functional.cross_entropy(scores, gold).item()
+    return result
+
+
+@torch.inference_mode()
+def generate(lm: Lm, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[str]:
+    """The greedy continuation of each prompt as text without special tokens, in the order given."""
+    result = [""] * len(prompts)
+    for batch in batches([len(prompt) + max_new_tokens for prompt in prompts]):
+        inputs = left_padded([prompts[i] for i in batch], lm.tokenizer.pad_token_id, lm.device)
+        del inputs["position_ids"]  # generate derives them from the mask
+        made = lm.model.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=lm.tokenizer.pad_token_id,
+        )
+        texts = lm.tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        for index, text in zip(batch, texts, strict=True):
+            result[index] = text
+    return result

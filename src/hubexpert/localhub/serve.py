@@ -1,0 +1,121 @@
+"""A running Hub: in a thread of this process, or alone until it is told to stop."""
+
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Self
+
+from hubexpert.errors import HubExpertError
+from hubexpert.localhub.records import Token
+from hubexpert.localhub.store import Store
+
+if TYPE_CHECKING:
+    import uvicorn
+
+_SHUTDOWN_SECONDS = 5  # for requests under way
+
+
+class LocalHub:
+    """A Hub served by a thread while the `with` block runs; port 0 takes a free one.
+
+    Attributes:
+        endpoint: within the block, its address, for `HF_ENDPOINT`.
+    """
+
+    endpoint: str
+
+    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0, tokens: Sequence[Token] = ()) -> None:
+        self._root = root
+        self._host = host
+        self._port = port
+        self._tokens = tokens
+
+    def __enter__(self) -> Self:
+        """Start, and return when it answers.
+
+        Raises:
+            HubExpertError: when the port or the folder cannot be had, or what serving needs is not installed.
+        """
+        self._server = _server(Store(self._root), self._tokens, loopback=is_loopback(self._host))
+        self._socket = _listen(self._host, self._port)
+        self.endpoint = _endpoint(self._host, self._socket)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            self._thread.join(0.01)
+            if not self._thread.is_alive():
+                self._socket.close()
+                raise HubExpertError("The Hub did not start.", fix="Look at the messages above.")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop, giving requests under way a few seconds."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+def serve(root: Path, host: str, port: int, tokens: Sequence[Token], announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` gets the endpoint once it answers.
+
+    Raises:
+        HubExpertError: as `LocalHub`.
+    """
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with LocalHub(root, host=host, port=port, tokens=tokens) as hub:
+            announce(hub.endpoint)
+            stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name of an interface
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        fix = "Choose another --port (0 takes a free one) or --host."
+        raise HubExpertError(f"Cannot listen on {host}, port {port}: {error}.", fix=fix) from error
+
+
+def _endpoint(host: str, listening: socket.socket) -> str:
+    # A server that listens everywhere is reached at a loopback address from here.
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison, not a binding
+    return f"http://{f'[{name}]' if ':' in name else name}:{listening.getsockname()[1]}"
+
+
+def _server(store: Store, tokens: Sequence[Token], *, loopback: bool) -> "uvicorn.Server":
+    try:
+        import uvicorn
+
+        from hubexpert.localhub.app import make_app
+    except ImportError as error:
+        message = f"Serving a Hub needs {error.name}, which is not installed."
+        raise HubExpertError(message, fix="pip install 'hubexpert[hub]'") from error
+    config = uvicorn.Config(
+        make_app(store, tokens, loopback=loopback),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    return uvicorn.Server(config)

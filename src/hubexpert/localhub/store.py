@@ -1,0 +1,80 @@
+"""The store: a folder with the contents of files (`blobs`) and an index of repositories (SQLite)."""
+
+import sqlite3
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubexpert.errors import HubExpertError
+from hubexpert.localhub import database
+from hubexpert.localhub.blobs import Blobs
+from hubexpert.localhub.commits import commit
+from hubexpert.localhub.folder import folder_edits
+from hubexpert.localhub.records import LOCAL_AUTHOR, MAIN, Refusal, RepoType
+from hubexpert.localhub.repos import find, insert
+
+
+@dataclass(frozen=True)
+class Store:
+    """All repositories under `root`, which is made when it is missing.
+
+    What is read or changed together goes through one `reading()` or `writing()` block; the functions of `repos`,
+    `commits`, `history`, `listing` and `discussions` take the connection of such a block.
+
+    Raises:
+        HubExpertError: when `root` cannot hold a store.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        try:
+            self.blobs.prepare()
+            database.prepare(self._index)
+        except (OSError, sqlite3.DatabaseError) as error:
+            fix = "Give a folder that is empty, or was made by this command."
+            raise HubExpertError(f"{self.root} cannot hold a Hub: {error}.", fix=fix) from error
+
+    @property
+    def _index(self) -> Path:
+        return self.root / "index.sqlite3"
+
+    @property
+    def blobs(self) -> Blobs:
+        """The contents of all files."""
+        return Blobs(self.root / "blobs", self.root / "scratch")
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection whose statements all see one state of the store."""
+        return database.reading(self._index)
+
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection that alone may write; all or none of the block takes effect, also after `kill -9`."""
+        return database.writing(self._index)
+
+    def add_folder(
+        self,
+        repo_id: str,
+        folder: Path,
+        *,
+        repo_type: RepoType = "model",
+        message: str = "Add files",
+        private: bool = False,
+    ) -> str:
+        """Put the files of `folder` into a repository, made when it is missing; the 40-hex id of its head.
+
+        Files of the repository that are not in `folder` stay. Identical content makes no new commit.
+
+        Raises:
+            HubExpertError: on a bad `repo_id`, a missing folder, or a file that cannot be kept.
+        """
+        try:
+            edits = folder_edits(self.blobs, folder)
+            with self.writing() as db:
+                repo = find(db, repo_type, repo_id)
+                if repo is None:
+                    repo = insert(db, self.blobs, repo_type, repo_id, private=private, author=LOCAL_AUTHOR)
+                return commit(db, self.blobs, repo, MAIN, edits, title=message, author=LOCAL_AUTHOR)
+        except Refusal as refusal:
+            fix = "Use an id like 'me/my-model', and files with plain relative names."
+            raise HubExpertError(f"{repo_id} cannot take {folder}: {refusal.message}", fix=fix) from refusal

@@ -1,0 +1,92 @@
+"""What is wrong with a card: the checks behind `/api/validate-yaml`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hubexpert.localhub.cards import CardError, card_data, strings
+from hubexpert.localhub.licenses import LICENSES
+from hubexpert.localhub.names import is_repo_id
+from hubexpert.localhub.records import RepoType
+from hubexpert.localhub.tags import RELATIONS
+
+_LISTS_OF_STRINGS = ("tags", "datasets", "metrics", "task_categories", "task_ids", "source_datasets", "size_categories")
+_STRINGS = ("library_name", "pipeline_tag", "license_name", "license_link", "pretty_name", "base_model_relation")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})*|code|multilingual")
+
+
+def validate(readme: str, repo_type: RepoType) -> tuple[list[str], list[str]]:
+    """What is wrong with a card (errors), and what is doubtful (warnings)."""
+    try:
+        data = card_data(readme)
+    except CardError as error:
+        return [f"Invalid YAML metadata: {error}"], []
+    if not data:
+        return [], ["empty or missing yaml metadata in repo card"]
+    errors = [*_type_errors(data), *_license_errors(data), *_language_errors(data), *_index_errors(data)]
+    if repo_type == "model":
+        errors += _base_model_errors(data)
+    return errors, []
+
+
+def _type_errors(data: Mapping[str, Any]) -> Iterator[str]:
+    for key in _LISTS_OF_STRINGS:
+        value = data.get(key)
+        items = value if isinstance(value, list) else [] if value is None else None
+        single = isinstance(value, str) and key != "tags"
+        if not single and (items is None or not all(isinstance(item, str) for item in items)):
+            yield f'"{key}" must be an array of strings'
+    for key in _STRINGS:
+        if data.get(key) is not None and not isinstance(data[key], str):
+            yield f'"{key}" must be a string'
+
+
+def _license_errors(data: Mapping[str, Any]) -> Iterator[str]:
+    value = data.get("license")
+    if value is None:
+        return
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, str) or item not in LICENSES:
+            yield f'"license" must be one of [{", ".join(sorted(LICENSES))}]; got {item!r}'
+
+
+def _language_errors(data: Mapping[str, Any]) -> Iterator[str]:
+    for item in strings(data.get("language")):
+        if not _LANGUAGE.fullmatch(item):
+            yield f'"language" must only contain ISO 639 codes, "code" or "multilingual"; got {item!r}'
+
+
+def _base_model_errors(data: Mapping[str, Any]) -> Iterator[str]:
+    value = data.get("base_model")
+    for item in [] if value is None else value if isinstance(value, list) else [value]:
+        # Models of old have no namespace ("gpt2").
+        if not isinstance(item, str) or not (is_repo_id(item) or is_repo_id(f"x/{item}")):
+            yield f'"base_model" must be the id of a model; got {item!r}'
+    relation = data.get("base_model_relation")
+    if isinstance(relation, str) and relation not in RELATIONS:
+        yield f'"base_model_relation" must be one of [{", ".join(RELATIONS)}]; got {relation!r}'
+
+
+def _index_errors(data: Mapping[str, Any]) -> Iterator[str]:
+    index = data.get("model-index")
+    if index is None:
+        return
+    if not isinstance(index, list):
+        yield '"model-index" must be an array'
+        return
+    for position, model in enumerate(index):
+        if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+            yield f'"model-index[{position}].name" is required'
+        elif not isinstance(model.get("results"), list):
+            yield f'"model-index[{position}].results" must be an array'
+        else:
+            yield from _result_errors(f"model-index[{position}]", model["results"])
+
+
+def _result_errors(where: str, results: list[Any]) -> Iterator[str]:
+    for position, result in enumerate(results):
+        for key, kind in (("task", dict), ("dataset", dict), ("metrics", list)):
+            if key == "dataset" and isinstance(result, dict) and "dataset" not in result:
+                continue
+            if not isinstance(result, dict) or not isinstance(result.get(key), kind):
+                yield f'"{where}.results[{position}].{key}" is required'

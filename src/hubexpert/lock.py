@@ -1,0 +1,61 @@
+"""The lock `hubexpert.lock`: what was resolved and measured. The card is a pure function of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from hubexpert.errors import HubExpertError
+from hubexpert.records import Build, Discovery, Record, Report, ScoreTable, Selection, Source
+from hubexpert.workspace import write_atomically
+
+DEFAULT_LOCK = "hubexpert.lock"
+LOCK_VERSION = 1
+
+
+class Lock(Record):
+    """Everything the card and a rebuild need; no timestamps, so that equal runs give equal locks."""
+
+    version: int = LOCK_VERSION
+    recipe: dict[str, Any]
+    base: Source
+    discovery: Discovery
+    scores: ScoreTable
+    selection: Selection
+    build: Build
+    report: Report
+    digests: dict[str, str] = Field(description="`shots` and `test`: sha256 of the examples as read")
+    packages: dict[str, str] = Field(description="package -> version it was made with")
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write the lock: one canonical form with sorted keys, so that it diffs well."""
+    write_atomically(path, render_lock(lock))
+
+
+def render_lock(lock: Lock) -> str:
+    """The lock's canonical text."""
+    return json.dumps(lock.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def read_lock(path: Path) -> Lock:
+    """The lock in the file `path`.
+
+    Raises:
+        HubExpertError: the file is missing, damaged or of a version this release does not know.
+    """
+    if not path.is_file():
+        raise HubExpertError(f"There is no lock at {path}.", fix="hubexpert run")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        version = raw.get("version") if isinstance(raw, dict) else None
+        if isinstance(version, int) and version > LOCK_VERSION:
+            raise HubExpertError(
+                f"{path} was written by a newer hubexpert (lock version {version}).", fix="pip install -U hubexpert"
+            )
+        return Lock.model_validate(raw)
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        raise HubExpertError(
+            f"{path} is damaged.", fix=f"restore it from version control, or delete {path} and run `hubexpert run`"
+        ) from error

@@ -1,0 +1,216 @@
+"""The published adapter: a plain PEFT LoRA (static) with a router beside it (token-wise). Attach, save, load."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
+from torch import nn
+
+from hubexpert import hub, lm
+from hubexpert.errors import HubExpertError
+from hubexpert.factors import PREFIX
+from hubexpert.moe.gate import GatedLinear
+from hubexpert.moe.widen import Wide, padded, size
+from hubexpert.records import Source
+
+NAME = "default"
+ADAPTER_FILE, CONFIG_FILE, ROUTER_FILE = "adapter_model.safetensors", "adapter_config.json", "router.safetensors"
+MOST_PADDING = 2.0
+
+
+def attach(model: nn.Module, wide: Wide, *, top_k: int, seed: int) -> PeftModel:
+    """The base with the wide LoRA and fresh routers on it, everything in float32 and trainable.
+
+    Without experts there is nothing to route: the result is a plain LoRA. Routers start as `nn.Linear` does (uniform in
+    ±1/√in), as in the paper's code.
+
+    Args:
+        model: the base; its layers are wrapped in place, `PeftModel.unload` takes them out again.
+        wide: what to attach.
+        top_k: how many experts a token uses.
+        seed: of the routers.
+    """
+    peft_model = get_peft_model(model, _config(wide, use_pattern=True), adapter_name=NAME, autocast_adapter_dtype=True)
+    generator = torch.Generator().manual_seed(seed)
+    for module in wide.a:
+        layer, inside = _layer(peft_model, module), wide.a[module].shape[1]
+        device = layer.lora_B[NAME].weight.device
+        layer.lora_B[NAME].weight = nn.Parameter(wide.b[module].to(device))
+        if not wide.experts:
+            layer.lora_A[NAME].weight = nn.Parameter(wide.a[module].to(device))
+            continue
+        router = (torch.rand(wide.experts, inside, generator=generator) * 2 - 1) / inside**0.5
+        gate = GatedLinear(wide.a[module], router, wide.owner[module], torch.ones(wide.experts), top_k)
+        layer.lora_A[NAME] = gate.to(device)
+    return peft_model
+
+
+def gated_layers(model: nn.Module) -> dict[str, tuple[GatedLinear, nn.Linear]]:
+    """Module of the base -> its gated A and its B, in the base's order."""
+    found = {}
+    for name, module in model.named_modules():
+        lora_a = getattr(module, "lora_A", None)
+        if isinstance(lora_a, nn.ModuleDict) and NAME in lora_a and isinstance(lora_a[NAME], GatedLinear):
+            found[name.removeprefix(PREFIX)] = (lora_a[NAME], module.lora_B[NAME])
+    return found
+
+
+@contextmanager
+def static(model: nn.Module) -> Iterator[None]:
+    """Within the block the model is its static form: what a reader without the router computes."""
+    layers = [gate for gate, _ in gated_layers(model).values()]
+    try:
+        for layer in layers:
+            layer.routed = False
+        yield
+    finally:
+        for layer in layers:
+            layer.routed = True
+
+
+def save(model: PeftModel, folder: Path, *, base: str, experts: Sequence[Source]) -> bool:
+    """Write the three files of the published adapter into `folder`, in float32.
+
+    Args:
+        model: an attached, folded mixture.
+        folder: where to.
+        base: what the adapter names as its base.
+        experts: who owns the rank columns, in order.
+
+    Returns:
+        Whether `rank_pattern` was needed because zero-padding to one rank would more than double the file.
+    """
+    layers = gated_layers(model)
+    wide = Wide(
+        a={m: gate.weight.detach().float().cpu() for m, (gate, _) in layers.items()},
+        b={m: b.weight.detach().float().cpu() for m, (_, b) in layers.items()},
+        owner={m: gate.owner.cpu() for m, (gate, _) in layers.items()},
+        experts=len(experts),
+    )
+    even = padded(wide)
+    use_pattern = size(even) > MOST_PADDING * size(wide)
+    wide = wide if use_pattern else even
+    tensors = {}
+    for module in wide.a:
+        tensors[f"{PREFIX}{module}.lora_A.weight"] = wide.a[module].contiguous()
+        tensors[f"{PREFIX}{module}.lora_B.weight"] = wide.b[module].contiguous()
+    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    gates = {}
+    for module, (gate, _) in layers.items():
+        gates[f"{module}.router"] = gate.router.detach().float().cpu().contiguous()
+        gates[f"{module}.mean"] = gate.mean.float().cpu()
+        gates[f"{module}.owner"] = wide.owner[module].to(torch.int32)
+    top_k = next(iter(layers.values()))[0].top_k
+    described = {"version": 1, "top_k": top_k, "experts": [f"{e.repo}@{e.revision}" for e in experts]}
+    save_file(gates, folder / ROUTER_FILE, metadata={"hubexpert": json.dumps(described)})
+    config = _config(wide, use_pattern=use_pattern).to_dict()
+    config |= {"base_model_name_or_path": base, "inference_mode": True, "peft_type": "LORA"}
+    text = json.dumps(config, indent=2, sort_keys=True, default=sorted)
+    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    return use_pattern
+
+
+def load(
+    repo_or_folder: str | Path,
+    *,
+    revision: str | None = None,
+    base: Any = None,
+    device: str | None = None,
+    routed: bool = True,
+) -> PeftModel:
+    """A published mixture on its base, ready to generate; the tokenizer is the base's.
+
+    Args:
+        repo_or_folder: a Hub id or a folder.
+        revision: branch, tag or commit of the repository.
+        base: a loaded model, or the Hub id or folder of the base; by default the one the adapter names, at the commit
+            that its lock names.
+        device: a torch device; by default CUDA where there is one.
+        routed: attach the router; without it the result is the static mixture.
+
+    Raises:
+        HubExpertError: the repository or its base cannot be had, or its files are not what `save` writes.
+    """
+    folder = Path(repo_or_folder)
+    if not folder.is_dir():
+        source = hub.resolve(str(repo_or_folder), revision=revision)
+        folder = hub.download(source, (CONFIG_FILE, ADAPTER_FILE, ROUTER_FILE, "hubexpert.lock"))
+    if not (folder / CONFIG_FILE).is_file() or not (folder / ADAPTER_FILE).is_file():
+        raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
+    model = base if isinstance(base, nn.Module) else lm.load_lm(_base(folder, base), device=device).model
+    peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=NAME, is_trainable=False)
+    if routed:
+        _attach_router(peft_model, folder / ROUTER_FILE)
+    return peft_model.eval()
+
+
+def _base(folder: Path, base: str | Path | None) -> Source | Path:
+    """The base to load: the one asked for, else the adapter's at the commit in its lock."""
+    named = str(base or json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("base_model_name_or_path"))
+    if Path(named).is_dir():
+        return Path(named)
+    revision = None
+    lock = folder / "hubexpert.lock"
+    if base is None and lock.is_file():
+        revision = json.loads(lock.read_text(encoding="utf-8")).get("base", {}).get("revision")
+    return hub.resolve(named, revision=revision)
+
+
+def _attach_router(model: PeftModel, file: Path) -> None:
+    try:
+        with safetensors.safe_open(file, framework="pt") as stored:
+            described = json.loads((stored.metadata() or {})["hubexpert"])
+            tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  not a dict
+        modules = [key.removesuffix(".router") for key in tensors if key.endswith(".router")]
+        for module in modules:
+            layer = _layer(model, module)
+            weight = layer.lora_A[NAME].weight
+            parts = [tensors[f"{module}.{part}"] for part in ("router", "owner", "mean")]
+            _check_router(module, weight, *parts)
+            gate = GatedLinear(
+                weight.data,
+                parts[0].to(weight),
+                parts[1].long().to(weight.device),
+                parts[2].to(weight),
+                described["top_k"],
+            )
+            layer.lora_A[NAME] = gate.requires_grad_(False)
+    except (OSError, KeyError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        raise HubExpertError(
+            f"The router of {file.parent} cannot be attached: {str(error)[:200]}",
+            fix="load it with routed=False for the static mixture, or publish it again with this version",
+        ) from error
+
+
+def _check_router(
+    module: str, weight: torch.Tensor, router: torch.Tensor, owner: torch.Tensor, mean: torch.Tensor
+) -> None:
+    """A router comes from a stranger: its shapes must fit before it is used."""
+    experts = router.shape[0]
+    fits = router.shape == (experts, weight.shape[1]) and mean.shape == (experts,) and owner.shape == (weight.shape[0],)
+    if not fits or (len(owner) and not 0 <= int(owner.min()) <= int(owner.max()) <= experts):
+        raise ValueError(f"the router of {module} does not fit its LoRA")
+
+
+def _layer(model: PeftModel, module: str) -> Any:
+    return model.get_submodule(f"{PREFIX}{module}")
+
+
+def _config(wide: Wide, *, use_pattern: bool) -> LoraConfig:
+    """The LoRA config whose scaling is 1 everywhere: alpha = r."""
+    odd = {m: a.shape[0] for m, a in wide.a.items() if a.shape[0] != wide.rank} if use_pattern else {}
+    return LoraConfig(
+        r=wide.rank,
+        lora_alpha=wide.rank,
+        target_modules=sorted({module.rsplit(".", 1)[-1] for module in wide.a}),
+        rank_pattern=odd,
+        alpha_pattern=dict(odd),
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )

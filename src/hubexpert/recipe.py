@@ -1,0 +1,137 @@
+"""The recipe `hubexpert.yaml`: what the user wants, checked key by key."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hubexpert.errors import HubExpertError
+
+DEFAULT_RECIPE = "hubexpert.yaml"
+FREE_LICENSES = (
+    "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0",
+    "cc-by-sa-3.0", "cdla-permissive-2.0", "cdla-sharing-1.0", "unlicense", "openrail", "bigscience-openrail-m",
+    "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "gemma",
+)  # fmt: skip
+
+
+class Section(BaseModel):
+    """A frozen part of the recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TaskSection(Section):
+    """The task: its shots, its held-out rows, how an answer is judged."""
+
+    name: str
+    instruction: str = ""
+    shots: str
+    test: str | None = None
+    metric: str = "exact_match"
+
+
+class DiscoverSection(Section):
+    """What discovery looks at. `licenses` holds licence ids; `unknown` admits adapters without one."""
+
+    limit: Annotated[int, Field(gt=0)] = 200
+    licenses: tuple[str, ...] = FREE_LICENSES
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_rank: Annotated[int, Field(gt=0)] = 256
+
+
+class ExpertsSection(Section):
+    """How many experts, and by what (M, N of the Open Knowledge paper)."""
+
+    candidates: Annotated[int, Field(gt=0)] = 8
+    count: Annotated[int, Field(gt=0)] = 4
+    budget: Literal["full"] = "full"
+    rank: tuple[Literal["exact_match", "perplexity"], ...] = ("exact_match", "perplexity")
+
+
+class TrainSection(Section):
+    """How the mixture is trained. `shared_rank: 0` leaves the shared expert out."""
+
+    epochs: Annotated[int, Field(ge=0)] = 5
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    batch_size: Annotated[int, Field(gt=0)] = 8
+    max_length: Annotated[int, Field(gt=0)] = 1024
+    top_k: Annotated[int, Field(gt=0)] = 2
+    train: tuple[Literal["router", "experts"], ...] = ("router", "experts")
+    shared_rank: Annotated[int, Field(ge=0)] = 16
+
+
+class PublishSection(Section):
+    """Where the expert goes."""
+
+    repo: str | None = None
+    private: bool = False
+
+
+class Recipe(Section):
+    """The whole recipe."""
+
+    base: str
+    task: TaskSection
+    discover: DiscoverSection = DiscoverSection()
+    experts: ExpertsSection = ExpertsSection()
+    train: TrainSection = TrainSection()
+    publish: PublishSection = PublishSection()
+    seed: int = 0
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in the file `path`.
+
+    Raises:
+        HubExpertError: the file is missing, is no YAML mapping, or holds an unknown key or a wrong value.
+    """
+    if not path.is_file():
+        raise HubExpertError(
+            f"There is no recipe at {path}.",
+            fix="hubexpert init --base BASE --shots FILE  (writes one), or name yours with --recipe FILE",
+        )
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" near line {where.line + 1}" if where else ""
+        raise HubExpertError(
+            f"{path} is not valid YAML{line}.", fix=f"correct the indentation or quoting in {path}"
+        ) from error
+    if not isinstance(raw, dict):
+        raise HubExpertError(f"{path} holds no mapping of keys to values.", fix="start it with `base:` and `task:`")
+    return parse_recipe(raw, name=str(path))
+
+
+def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
+    """The recipe in the mapping `raw`; `name` is what messages call it.
+
+    Raises:
+        HubExpertError: an unknown key (the nearest known one is named), a missing key or a wrong value.
+    """
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise HubExpertError(f"{name} has an unknown key `{key}`.", fix=_nearest(first["loc"], name)) from None
+        if first["type"] == "missing":
+            raise HubExpertError(f"{name} lacks the key `{key}`.", fix=f"add `{key}` to {name}") from None
+        raise HubExpertError(f"{name}: `{key}` is wrong: {first['msg']}.", fix=f"change `{key}` in {name}") from None
+
+
+def _nearest(location: tuple[int | str, ...], name: str) -> str:
+    """The fix for an unknown key: the closest key that exists at that place."""
+    section: type[BaseModel] = Recipe
+    for part in location[:-1]:
+        field = section.model_fields[str(part)].annotation
+        if isinstance(field, type) and issubclass(field, BaseModel):
+            section = field
+    known = sorted(section.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f"did you mean `{close[0]}`? Change it in {name}" if close else f"known keys here: {', '.join(known)}"

@@ -1,0 +1,214 @@
+"""The records that stages hand on and that the lock keeps: frozen, checked, written as JSON.
+
+One direction: Candidate -> Score -> Selection -> Expert -> Report -> Lock. Every record that stands for
+something from outside carries a `Source`; what a stage refuses it keeps, as a `Refused` with a reason code.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+ACCEPTED = "accepted"
+
+
+class Record(BaseModel):
+    """A frozen record; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Record):
+    """Where something came from: a repository at one commit.
+
+    For a folder on disk `repo` is the folder as the recipe names it and `revision` the SHA-1 of its contents.
+    """
+
+    repo: str
+    revision: Revision
+    license: str | None = None
+    repo_type: Literal["model", "dataset"] = "model"
+
+
+class Refused(Record):
+    """Something a stage did not take, with a stable reason code and a sentence."""
+
+    source: Source
+    code: str
+    reason: str
+
+
+class Candidate(Record):
+    """An adapter that discovery found; `verdict` is `accepted` or a reason code."""
+
+    source: Source
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    found_by: tuple[Literal["tag", "config", "id"], ...]
+    base: str | None = None
+    rank: int | None = None
+    target_modules: tuple[str, ...] = ()
+    file: str | None = Field(default=None, description="the weights' file name in the repository")
+    size: int | None = Field(default=None, description="bytes of the weights' file")
+    downloads: int = 0
+    author: str | None = None
+    last_modified: str | None = None
+    datasets: tuple[str, ...] = ()
+
+
+class DatasetCandidate(Record):
+    """A dataset that accepted adapters cite in their cards. `source` is None where it cannot be resolved."""
+
+    repo: str
+    source: Source | None
+    cited_by: tuple[str, ...]
+    reason: str | None = Field(default=None, description="why it cannot be used, if so")
+
+
+class Discovery(Record):
+    """All that was found for one base, good or not."""
+
+    base: str
+    endpoint: str
+    candidates: tuple[Candidate, ...]
+    datasets: tuple[DatasetCandidate, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[Candidate, ...]:
+        """The candidates that may be scored, in order of discovery."""
+        return tuple(c for c in self.candidates if c.verdict == ACCEPTED)
+
+
+class Example(Record):
+    """One training or test pair. `rationale` explains the output; `choices` are the allowed outputs."""
+
+    instruction: str = ""
+    input: str
+    output: str
+    rationale: str | None = None
+    choices: tuple[str, ...] = ()
+    source: Source | None = None
+
+
+class Score(Record):
+    """What one adapter did on the shots.
+
+    `exact_match` is the mean of the task's metric over `n` shots (with a 95 % interval), `perplexity` the mean
+    over shots of exp(mean token NLL) of the gold output (Open Knowledge, eq. 2-4). `rationales` says on how
+    many shots the gold output carried a rationale.
+    """
+
+    source: Source
+    exact_match: float
+    perplexity: float
+    n: int
+    low: float
+    high: float
+    rationales: int = 0
+
+
+class ScoreTable(Record):
+    """The scored pool: base first as a reference, then every adapter, and those refused at load."""
+
+    metric: str
+    base: Score
+    scores: tuple[Score, ...]
+    refused: tuple[Refused, ...] = ()
+
+
+class Selected(Record):
+    """One scored adapter's place in the selection: its ranks, and whether and why it was chosen."""
+
+    source: Source
+    chosen: bool
+    rank_em: float
+    rank_ppl: float
+    reason: str
+
+
+class Selection(Record):
+    """The experts chosen by Algorithm 1 of the Open Knowledge paper."""
+
+    pool: tuple[Selected, ...]
+    similarity: tuple[tuple[float, ...], ...] = Field(description="cosines of the shortlist, in its order")
+    shortlist: tuple[str, ...] = Field(description="repos of the M best, best first")
+    groups: int = Field(description="how many N-tuples were compared")
+
+    @property
+    def chosen(self) -> tuple[Source, ...]:
+        """The experts, best rank first."""
+        return tuple(s.source for s in self.pool if s.chosen)
+
+
+class ExpertRecord(Record):
+    """One expert inside the mixture."""
+
+    source: Source
+    rank: int
+    target_modules: tuple[str, ...]
+    share: float = Field(description="mean routing share over modules and training tokens, 0 to 1")
+
+
+class Build(Record):
+    """The assembled and trained mixture; the files lie in the workspace folder `build/`."""
+
+    experts: tuple[ExpertRecord, ...]
+    shared_rank: int
+    rank: int = Field(description="the wide LoRA's rank")
+    uses_rank_pattern: bool
+    top_k: int
+    shares: dict[str, tuple[float, ...]] = Field(description="module -> routing share of every expert")
+    losses: tuple[float, ...] = Field(description="mean training loss, one an epoch")
+    examples: int
+    files: dict[str, str] = Field(description="file name -> sha256")
+
+
+class SystemScore(Record):
+    """One system's score on the held-out examples with a 95 % bootstrap interval."""
+
+    name: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    note: str = ""
+
+
+class Difference(Record):
+    """Mean paired difference `first - second` on the same examples with a 95 % bootstrap interval."""
+
+    first: str
+    second: str
+    value: float
+    low: float
+    high: float
+
+
+class Report(Record):
+    """The comparison on held-out examples, and the verdict drawn from it."""
+
+    systems: tuple[SystemScore, ...]
+    differences: tuple[Difference, ...]
+    verdict: Literal["ship", "ship-single", "do-not-ship"]
+    sentence: str
+    removed: int = Field(default=0, description="held-out examples removed because they stand among the shots")
+    chance: float | None = Field(
+        default=None, description="what needs no skill scores: the shots' commonest output, or guessing among choices"
+    )
+
+    def system(self, name: str) -> SystemScore:
+        """The system called `name`; KeyError where it was not measured."""
+        for system in self.systems:
+            if system.name == name:
+                return system
+        raise KeyError(name)
+
+
+class Published(Record):
+    """Where the mixture went: `changed` is False when the repository already held exactly this."""
+
+    repo: str
+    url: str
+    commit: str
+    changed: bool

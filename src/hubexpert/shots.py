@@ -1,0 +1,139 @@
+"""K-shot files -> examples: JSONL in one of three forms, checked line by line."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hubexpert.errors import HubExpertError
+from hubexpert.recipe import Recipe, TaskSection
+from hubexpert.records import Example, Record
+from hubexpert.workspace import fingerprint
+
+FORMS = "`input` and `output` (or `target`), `prompt` and `completion`, or `messages`"
+
+
+class Task(Record):
+    """A task with its examples. `test` is empty where the recipe names no held-out file."""
+
+    name: str
+    instruction: str
+    metric: str
+    shots: tuple[Example, ...]
+    test: tuple[Example, ...]
+
+
+def read_task(recipe: Recipe, folder: Path) -> Task:
+    """The recipe's task, its example files looked up relative to `folder` (where the recipe lies).
+
+    Raises:
+        HubExpertError: a file is missing, empty or holds a line that is no example.
+    """
+    section: TaskSection = recipe.task
+    shots = read_examples(folder / section.shots, instruction=section.instruction)
+    test = read_examples(folder / section.test, instruction=section.instruction) if section.test else ()
+    return Task(name=section.name, instruction=section.instruction, metric=section.metric, shots=shots, test=test)
+
+
+def read_examples(path: Path, *, instruction: str = "") -> tuple[Example, ...]:
+    """The examples in a JSONL file, or in all `*.jsonl` files of a folder in order of name.
+
+    Args:
+        path: the file or folder.
+        instruction: stands for the instruction of examples which have none of their own.
+
+    Raises:
+        HubExpertError: nothing there, or a line that is no example; the message names file and line.
+    """
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
+        raise HubExpertError(
+            f"There is no examples file at {path}.", fix="correct `task.shots` (or `task.test`) in the recipe"
+        )
+    examples = tuple(example for file in files for example in _read_file(file, instruction))
+    if not examples:
+        raise HubExpertError(f"{path} holds no examples.", fix=f"write one JSON object a line, with {FORMS}")
+    return examples
+
+
+def _read_file(path: Path, instruction: str) -> list[Example]:
+    examples = []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise HubExpertError(f"{path} is not UTF-8 text.", fix=f"save {path} as UTF-8") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise HubExpertError(
+                f"{path}:{number} is not a JSON object.", fix="write one JSON object a line (JSONL)"
+            ) from error
+        examples.append(_example(row, instruction, f"{path}:{number}"))
+    return examples
+
+
+def _example(row: Any, instruction: str, where: str) -> Example:
+    """The example in one row of any of the three forms."""
+    if not isinstance(row, dict):
+        raise HubExpertError(f"{where} is not a JSON object.", fix=f"give each line {FORMS}")
+    if "messages" in row:
+        row = _from_messages(row, where)
+    given = row.get("input", row.get("prompt"))
+    output = next((row[key] for key in ("output", "target", "completion") if key in row), None)
+    if not isinstance(given, str) or not given.strip():
+        raise HubExpertError(f"{where} has no input.", fix=f"give each line {FORMS}")
+    if isinstance(output, (int, float)) and not isinstance(output, bool):
+        output = str(output)
+    if not isinstance(output, str) or not output.strip():
+        raise HubExpertError(
+            f"{where} has no output.", fix="label every example: an `output` that is a text and not empty"
+        )
+    choices = row.get("choices") or ()
+    if not isinstance(choices, (list, tuple)) or not all(isinstance(choice, str) for choice in choices):
+        raise HubExpertError(f"{where}: `choices` is not a list of texts.", fix='write choices as ["a", "b"]')
+    rationale = row.get("rationale")
+    return Example(
+        instruction=row.get("instruction") or instruction,
+        input=given,
+        output=output.strip(),
+        rationale=rationale.strip() if isinstance(rationale, str) and rationale.strip() else None,
+        choices=tuple(choices),
+    )
+
+
+def _from_messages(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """A chat as input and output: the last message is the assistant's, all before it is the input."""
+    messages = row["messages"]
+    try:
+        turns = [(message["role"], message["content"]) for message in messages]
+    except (TypeError, KeyError):
+        turns = []
+    if len(turns) < 2 or turns[-1][0] != "assistant":
+        raise HubExpertError(
+            f"{where}: `messages` does not end with an assistant's answer.", fix="end each chat with it"
+        )
+    system = "\n".join(str(text) for role, text in turns if role == "system")
+    asked = "\n".join(str(text) for role, text in turns[:-1] if role != "system")
+    return {**row, "instruction": row.get("instruction") or system, "input": asked, "output": turns[-1][1]}
+
+
+def digest(examples: Sequence[Example]) -> str:
+    """The SHA-256 of the examples as read: equal examples in equal order give equal digests."""
+    return fingerprint(list(examples))
+
+
+def without_leaks(shots: Sequence[Example], test: Sequence[Example]) -> tuple[tuple[Example, ...], int]:
+    """The test examples whose input does not stand among the shots, and how many were removed.
+
+    Inputs are compared after lower-casing and collapsing white space.
+    """
+    seen = {_normal(shot.input) for shot in shots}
+    kept = tuple(example for example in test if _normal(example.input) not in seen)
+    return kept, len(test) - len(kept)
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.lower().split())

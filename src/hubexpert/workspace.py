@@ -1,0 +1,176 @@
+"""The workspace `.hubexpert/` beside the recipe: finished results, and journals of long loops.
+
+A result is written to a temporary file and renamed, so a file that exists is finished. A step is skipped while the
+fingerprint of its inputs holds. A journal is appended to line by line and tolerates a last line cut short.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from hubexpert.errors import HubExpertError
+from hubexpert.records import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def fingerprint(value: object) -> str:
+    """The SHA-256 of a value made of records, dicts, sequences and scalars; equal values give equal digests."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that `path` holds either what it held or all of `text`, also after a kill."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A file of JSON lines, keyed: the progress of a loop that must not repeat itself."""
+
+    path: Path
+
+    def read(self) -> dict[str, Any]:
+        """Every finished entry by its key; a line cut short by a kill is dropped."""
+        if not self.path.exists():
+            return {}
+        entries = {}
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+                entries[entry["key"]] = entry["value"]
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue  # the line in hand when the process was killed
+        return entries
+
+    def append(self, key: str, value: object) -> None:
+        """Add one entry and force it to disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")  # seal a line cut short, or it would swallow this one
+            file.write(json.dumps({"key": key, "value": _plain(value)}).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder where the stages of one recipe leave their results."""
+
+    root: Path
+
+    def journal(self, name: str) -> Journal:
+        """The journal called `name`."""
+        return Journal(self.root / f"{name}.jsonl")
+
+    def read(self, name: str, record: type[R]) -> R | None:
+        """The finished result of the step `name`, or None."""
+        stored = self._stored(name, record)
+        return stored[1] if stored else None
+
+    def step(
+        self, name: str, inputs: object, produce: Callable[[], R], record: type[R], *, again: bool = False
+    ) -> tuple[R, bool]:
+        """The result of the step `name` and whether it had to be produced.
+
+        Args:
+            name: the step; its result lies in `<name>.json`.
+            inputs: all that the result depends on; while its fingerprint holds, `produce` is not called.
+            produce: makes the result.
+            record: the type of the result.
+            again: produce even if the fingerprint holds.
+        """
+        digest = fingerprint(inputs)
+        stored = self._stored(name, record)
+        if stored and stored[0] == digest and not again:
+            return stored[1], False
+        result = produce()
+        self.write(name, digest, result)
+        return result, True
+
+    def write(self, name: str, digest: str, result: Record) -> None:
+        """Store the result of the step `name` made from inputs with that fingerprint."""
+        payload = {"inputs": digest, "result": result.model_dump(mode="json")}
+        write_atomically(self.root / f"{name}.json", json.dumps(payload, indent=1))
+
+    def finished_with(self, name: str) -> str | None:
+        """The fingerprint of the inputs from which the step `name` was produced, or None."""
+        path = self.root / f"{name}.json"
+        if not path.is_file():
+            return None
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["inputs"])
+        except (json.JSONDecodeError, KeyError):
+            return None
+
+    def replace_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """Fill a temporary folder, then put it in the place of the folder `name`; returns that folder."""
+        target, temporary = self.root / name, self.root / f".{name}.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+        return target
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the workspace: two runs at once would write over each other.
+
+        Raises:
+            HubExpertError: another process holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise HubExpertError(
+                    f"Another hubexpert works in {self.root}.", fix="wait until it is done, or stop it first"
+                ) from error
+            yield
+
+    def _stored(self, name: str, record: type[R]) -> tuple[str, R] | None:
+        """The fingerprint and result in `<name>.json`; None where there is none or it is of an older form."""
+        path = self.root / f"{name}.json"
+        if not path.is_file():
+            return None
+        try:
+            payload = json.loads(path.read_text(encoding="utf-8"))
+            return str(payload["inputs"]), record.model_validate(payload["result"])
+        except (json.JSONDecodeError, KeyError, ValidationError):
+            return None

@@ -1,0 +1,138 @@
+"""A real proxy before the test Hub that loses, refuses and falsifies answers, and a client in its own process."""
+
+import http.client
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to one request.
+
+    Attributes:
+        status: answer with this instead of asking the Hub.
+        headers: of that answer.
+        reset: cut the connection: `before` asking the Hub, or `after` it has answered.
+        change: what becomes of the Hub's answer, a JSON value.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reset: str | None = None
+    change: Callable[[Any], Any] | None = None
+
+
+Plan = Callable[[str, str, int], Fault | None]
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """One request: passed on to the Hub and back, unless the plan has a fault for it."""
+
+    server: "ProxyServer"
+
+    def answer(self) -> None:
+        """Answer with what the plan says, else with what the Hub says."""
+        fault = self.server.fault(self.command, self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if fault.status:
+            return self.reply(fault.status, dict(fault.headers), b'{"error": "planned"}')
+        if fault.reset == "before":
+            return self.cut()
+        status, headers, content = self.ask(body)
+        if fault.reset == "after":
+            return self.cut()
+        if fault.change:
+            content = json.dumps(fault.change(json.loads(content))).encode()
+        self.reply(status, headers, content)
+
+    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = answer
+
+    def ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """The Hub's answer: status, headers, content."""
+        hub = http.client.HTTPConnection(urlsplit(self.server.upstream).netloc, timeout=30)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP | {"accept-encoding"}}
+        hub.request(self.command, self.path, body=body or None, headers=headers)
+        answer = hub.getresponse()
+        content = answer.read()
+        hub.close()
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        kept = {k: v for k, v in answer.getheaders() if k.lower() not in HOP}
+        return answer.status, kept | ({"Content-Length": length} if length else {}), content
+
+    def reply(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        """Send an answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def cut(self) -> None:
+        """Reset the connection: with this option a close sends RST instead of FIN."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class ProxyServer(ThreadingHTTPServer):
+    """The proxy; `seen` counts the requests by method and path."""
+
+    def __init__(self, upstream: str, plan: Plan) -> None:
+        super().__init__(("127.0.0.1", 0), Proxy)
+        self.upstream, self.plan = upstream, plan
+        self.seen: Counter[tuple[str, str]] = Counter()
+        self.counting = threading.Lock()
+
+    def fault(self, method: str, path: str) -> Fault:
+        """Count a request; what is to be done to it."""
+        with self.counting:
+            before = self.seen[method, path]
+            self.seen[method, path] += 1
+        return self.plan(method, path, before) or Fault()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close without a shutdown, which would send FIN where a reset is planned."""
+        self.close_request(request)
+
+
+@contextmanager
+def faulty_hub(upstream: str, plan: Plan) -> Iterator[tuple[str, "Counter[tuple[str, str]]"]]:
+    """The proxy's address, and how often each (method, path) was asked for.
+
+    `plan` gets the method, the path with its query, and how often that one was asked for before.
+    """
+    with ProxyServer(upstream, plan) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", server.seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def client(script: str, endpoint: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script whose client talks to that address; `huggingface_hub` reads it once, when it is imported."""
+    inherited = {**os.environ, "HF_ENDPOINT": endpoint, **environment}
+    return subprocess.run(
+        [sys.executable, "-c", script], env=inherited, capture_output=True, text=True, timeout=120, check=False
+    )

@@ -1,0 +1,179 @@
+import struct
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from hubexpert.discover import discover
+from hubexpert.errors import HubExpertError
+from hubexpert.localhub import Store
+from hubexpert.recipe import DiscoverSection
+from hubexpert.records import Candidate, Discovery
+from tests.discover.making import CONFIG, PICKLE, WEIGHTS, adapter, card, shapes
+
+
+def found(base: str, **section: object) -> dict[str, Candidate]:
+    """Repository -> candidate."""
+    return {c.source.repo: c for c in discover(base, DiscoverSection.model_validate(section), quiet=True).candidates}
+
+
+def test_one_bad_adapter_of_every_kind_does_not_hide_the_good_one(store: Store, tmp_path: Path) -> None:
+    base = "pool/base"
+    commit = store.add_folder(
+        "pool-good/lora", adapter(tmp_path / "good", base, text=card(base, extra="datasets: [pool/data]"))
+    )
+    huge = struct.pack("<Q", 2**60) + b"{}"
+    lying = b'{"x": {"dtype": "F32", "shape": [4, 16], "data_offsets": [0, 99999999]}}'
+    kinds = {
+        "pickle-only": {"files": {PICKLE: b"\x80\x04."}, "without": (WEIGHTS,)},
+        "no-weights": {"without": (WEIGHTS,)},
+        "other-base": {"fields": {"base_model_name_or_path": "else/where"}},
+        "not-lora": {"fields": {"peft_type": "IA3"}},
+        "dora": {"fields": {"use_dora": True}},
+        "license-unknown": {"text": card(base, None)},
+        "license-forbidden": {"text": card(base, "cc-by-nc-4.0")},
+        "rank-too-high": {"rank": 1024},
+        "extra-modules": {"tensors": shapes() | {"base_model.model.lm_head.weight": (8, 16)}},
+        "config-broken": {"files": {CONFIG: b"{not json"}},
+        "header-broken": {"files": {WEIGHTS: huge}},
+        "shape-mismatch": {"tensors": shapes(8)},
+    }
+    for kind, wrong in kinds.items():
+        store.add_folder(f"pool-bad/{kind}", adapter(tmp_path / kind, base, **wrong))  # type: ignore[arg-type]
+    more = {
+        "header-broken": b"",
+        "header-broken-lies": struct.pack("<Q", len(lying)) + lying,
+        "config-broken-list": b"[]",
+    }
+    for name, content in more.items():
+        broken = {CONFIG if name.startswith("config") else WEIGHTS: content}
+        store.add_folder(f"pool-more/{name}", adapter(tmp_path / "more" / name, base, files=broken))
+
+    candidates = found(base)
+    for kind in kinds:
+        assert candidates[f"pool-bad/{kind}"].verdict == kind
+        assert candidates[f"pool-bad/{kind}"].reasons
+    for name in more:
+        assert name.startswith(candidates[f"pool-more/{name}"].verdict)
+    good = candidates["pool-good/lora"]
+    assert good.verdict == "accepted"
+    assert good.reasons == ()
+    assert good.source.model_dump() == {
+        "repo": "pool-good/lora", "revision": commit, "license": "apache-2.0", "repo_type": "model",
+    }  # fmt: skip
+    assert (good.rank, good.target_modules, good.file) == (4, ("q_proj", "v_proj"), WEIGHTS)
+    assert good.size == (tmp_path / "good" / WEIGHTS).stat().st_size
+    assert (good.author, good.base, good.datasets) == ("pool-good", base, ("pool/data",))
+    assert good.last_modified
+
+
+def test_gated_and_private_adapters_are_refused_although_we_may_read_them(store: Store, tmp_path: Path) -> None:
+    base = "locked/base"
+    store.add_folder("locked/gated", adapter(tmp_path / "g", base))
+    HfApi().update_repo_settings("locked/gated", gated="auto")
+    store.add_folder("tester/private", adapter(tmp_path / "p", base), private=True)
+    candidates = found(base)
+    assert {repo: c.verdict for repo, c in candidates.items()} == {"locked/gated": "gated", "tester/private": "private"}
+
+
+def test_adapters_without_the_tag_are_found_by_their_configuration_and_those_named_by_id(
+    store: Store, tmp_path: Path
+) -> None:
+    base = "ways/base"
+    store.add_folder("ways/tag-and-config", adapter(tmp_path / "1", base))
+    store.add_folder("ways/tag", adapter(tmp_path / "2", base, fields={"base_model_name_or_path": "/data/base"}))
+    store.add_folder("ways/config", adapter(tmp_path / "3", base, text="---\nlicense: mit\n---\n# No base\n"))
+    nothing = {"text": card(None, "mit"), "fields": {"base_model_name_or_path": None}}
+    store.add_folder("ways/id", adapter(tmp_path / "4", base, **nothing))  # type: ignore[arg-type]
+    candidates = found(base, include=["ways/id", "ways/tag", "ways/tag"])
+    assert {repo: c.found_by for repo, c in candidates.items()} == {
+        "ways/tag-and-config": ("tag", "config"),
+        "ways/tag": ("tag", "id"),
+        "ways/config": ("config",),
+        "ways/id": ("id",),
+    }
+    assert {c.verdict for c in candidates.values()} == {"accepted"}
+
+
+def test_a_named_adapter_can_be_pinned_and_a_missing_one_is_told(store: Store, tmp_path: Path) -> None:
+    base = "pins/base"
+    first = store.add_folder("pins/lora", adapter(tmp_path / "1", base))
+    second = store.add_folder("pins/lora", adapter(tmp_path / "2", base, rank=8))
+    assert found(base)["pins/lora"].source.revision == second
+    candidates = found(base, include=[f"pins/lora@{first}", "pins/gone", "not a name"])
+    pinned = candidates["pins/lora"]
+    assert (pinned.source.revision, pinned.rank, pinned.found_by) == (first, 4, ("tag", "config", "id"))
+    assert candidates["pins/gone"].verdict == "missing"
+    assert candidates["not a name"].verdict == "missing"
+    assert candidates["pins/gone"].source.revision == "0" * 40
+
+
+def test_excluded_adapters_are_left_out_by_name_or_pattern(store: Store, tmp_path: Path) -> None:
+    base = "excl/base"
+    for name in ("excl/a", "excl/b", "exclother/c"):
+        store.add_folder(name, adapter(tmp_path / name, base))
+    assert list(found(base, exclude=["excl/a", "exclother/*"], include=["exclother/c"])) == ["excl/b"]
+
+
+def test_the_limit_leaves_the_least_downloaded_out_but_never_a_named_one(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = "limit/base"
+    for name in ("limit/a", "limit/b", "limit/c", "limit/d"):
+        store.add_folder(name, adapter(tmp_path / name, base))
+    section = DiscoverSection(limit=2, include=("limit/d",))
+    candidates = discover(base, section).candidates
+    assert [c.source.repo for c in candidates] == ["limit/a", "limit/b", "limit/d"]
+    assert "1 of 3 adapters are left out" in capsys.readouterr().err
+
+
+def test_candidates_stand_in_order_of_downloads_then_name(store: Store, tmp_path: Path) -> None:
+    base = "order/base"
+    for name in ("order/b", "order/a", "order/c"):
+        store.add_folder(name, adapter(tmp_path / name, base))
+    candidates = list(found(base).values())
+    assert candidates == sorted(candidates, key=lambda c: (-c.downloads, c.source.repo))
+
+
+def test_an_alias_is_the_full_id_and_a_folder_is_what_adapters_call_it(store: Store, tmp_path: Path) -> None:
+    store.add_folder("alias/lora", adapter(tmp_path / "1", "HuggingFaceTB/SmolLM2-1.7B"))
+    result = discover("smollm2_1.7B", DiscoverSection(), quiet=True)
+    assert result.base == "HuggingFaceTB/SmolLM2-1.7B"
+    assert [c.source.repo for c in result.accepted] == ["alias/lora"]
+    folder = str(tmp_path / "my-base")
+    store.add_folder("alias/local", adapter(tmp_path / "2", folder, text=card(None)))
+    assert found(folder)["alias/local"].verdict == "accepted"
+
+
+def test_nothing_found_is_no_error(endpoint: str) -> None:
+    assert discover("nobody/base", DiscoverSection()) == Discovery(base="nobody/base", endpoint=endpoint, candidates=())
+
+
+def test_an_unknown_alias_names_the_nearest() -> None:
+    with pytest.raises(HubExpertError) as caught:
+        discover("lama-2-7b", DiscoverSection())
+    assert "llama-2-7b" in caught.value.fix
+    assert "owner/name" in caught.value.fix
+
+
+def test_the_datasets_are_ranked_by_how_many_accepted_adapters_cite_them(store: Store, tmp_path: Path) -> None:
+    base = "cite/base"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "README.md").write_text("---\nlicense: mit\n---\n")
+    commit = store.add_folder("cite/data", tmp_path / "data", repo_type="dataset")
+    (tmp_path / "data" / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    store.add_folder("cite/closed", tmp_path / "data", repo_type="dataset")
+    cited = {"a": ["cite/data", "cite/gone"], "b": ["cite/data", "cite/closed"], "c": ["my own data"]}
+    for name, datasets in cited.items():
+        store.add_folder(f"cite/{name}", adapter(tmp_path / name, base, text=card(base, extra=f"datasets: {datasets}")))
+    text = card(base, "cc-by-nc-4.0", "datasets: [cite/gone]")
+    store.add_folder("cite/refused", adapter(tmp_path / "r", base, text=text))
+    data = discover(base, DiscoverSection(), quiet=True).datasets
+    assert [(d.repo, d.cited_by) for d in data] == [
+        ("cite/data", ("cite/a", "cite/b")), ("cite/closed", ("cite/b",)), ("cite/gone", ("cite/a",)),
+        ("my own data", ("cite/c",)),
+    ]  # fmt: skip
+    assert data[0].source and data[0].source.revision == commit and data[0].reason is None
+    assert data[1].source and "cc-by-nc-4.0" in (data[1].reason or "")
+    assert data[2].source is None and "does not exist" in (data[2].reason or "")
+    assert data[3].source is None and "no name" in (data[3].reason or "")

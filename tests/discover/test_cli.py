@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubexpert.cli.init import render_recipe
+from hubexpert.cli.main import main
+from hubexpert.discover import discover_step
+from hubexpert.localhub import Store
+from hubexpert.recipe import Recipe, parse_recipe, read_recipe
+from hubexpert.workspace import Workspace
+from tests.discover.making import adapter, card
+
+
+def run(*arguments: str) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture()
+def pool(store: Store, tmp_path: Path) -> str:
+    """A base with an accepted and a refused adapter."""
+    base = f"cli/{tmp_path.name}"
+    store.add_folder(f"{base}-good", adapter(tmp_path / "good", base, text=card(base, extra="datasets: [cli/data]")))
+    store.add_folder(f"{base}-bad", adapter(tmp_path / "bad", base, fields={"use_dora": True}))
+    return base
+
+
+def test_json_is_one_object_a_line_with_the_documented_keys(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("discover", "--base", pool, "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["repo"]: line["verdict"] for line in lines} == {f"{pool}-good": "accepted", f"{pool}-bad": "dora"}
+    keys = ["repo", "revision", "verdict", "reasons", "found_by", "rank", "target_modules", "license", "downloads"]
+    assert all(list(line) == keys for line in lines)
+
+
+def test_people_get_tables_and_the_way_on(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("discover", "--base", pool, "--include", "cli/nowhere") == 0
+    told = capsys.readouterr()
+    for expected in (f"{pool}-good", "accepted", "q_proj v_proj", "apache-2.0", "Verdicts", "cli/data"):
+        assert expected in told.out
+    assert "1 of 3 may be used" in told.err
+    assert "cli/nowhere (named) is refused" in told.err
+
+
+def test_quiet_says_nothing_at_all(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("discover", "--base", pool, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_with_a_recipe_the_result_is_kept_for_the_next_stage(
+    pool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "hubexpert.yaml"
+    recipe.write_text(f"base: {pool}\ntask: {{name: t, shots: s.jsonl}}\n")
+    assert run("discover", "--recipe", str(recipe)) == 0
+    workspace = Workspace(tmp_path / ".hubexpert")
+    found, asked = discover_step(read_recipe(recipe), workspace, again=False, quiet=True)
+    assert not asked
+    assert [c.source.repo for c in found.accepted] == [f"{pool}-good"]
+    assert run("discover", "--recipe", str(recipe), "--limit", "1") == 0
+    assert "Only shown" in capsys.readouterr().err
+    assert discover_step(read_recipe(recipe), workspace, again=False, quiet=True) == (found, False)
+
+
+def test_init_writes_a_recipe_of_defaults_and_never_over_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "hubexpert.yaml"
+    arguments = ["init", "--base", "llama-2-7b", "--shots", "kshot.jsonl", "--recipe", str(recipe)]
+    assert run(*arguments) == 0
+    expected = Recipe.model_validate({"base": "llama-2-7b", "task": {"name": "kshot", "shots": "kshot.jsonl"}})
+    assert read_recipe(recipe) == expected
+    told = capsys.readouterr()
+    assert "Wrote" in told.out
+    assert "kshot.jsonl is not there yet" in told.err
+    assert run(*arguments, "--name", "second") == 1
+    assert "--force" in capsys.readouterr().err
+    assert read_recipe(recipe) == expected
+    assert run(*arguments, "--name", "second", "--test", "t.jsonl", "--instruction", 'Say "no": # or', "--force") == 0
+    task = read_recipe(recipe).task
+    assert (task.name, task.test, task.instruction) == ("second", "t.jsonl", 'Say "no": # or')
+
+
+def test_init_refuses_an_unknown_alias(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "hubexpert.yaml"
+    assert run("init", "--base", "lama-2-7b", "--shots", "a.jsonl", "--recipe", str(recipe)) == 1
+    assert "did you mean llama-2-7b" in capsys.readouterr().err
+    assert not recipe.exists()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_init_writes_down_any_text_as_it_is(text: str) -> None:
+    written = render_recipe({"base": text, "name": text, "instruction": text, "shots": text, "test": text})
+    recipe = parse_recipe(yaml.safe_load(written), name="recipe")
+    assert {recipe.base, *recipe.task.model_dump(exclude={"metric"}).values()} == {text}

@@ -1,0 +1,111 @@
+"""Discovery while the Hub misbehaves: a real client, in its own process, behind a real faulty proxy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hubexpert.localhub import Store
+from tests.discover.faults import Fault, client, faulty_hub
+from tests.discover.making import CONFIG, adapter
+
+DISCOVER = """
+import sys
+from hubexpert.discover import discover
+from hubexpert.recipe import DiscoverSection
+print(discover({base!r}, DiscoverSection()).model_dump_json())
+"""
+
+
+def verdicts(output: str) -> dict[str, str]:
+    return {c["source"]["repo"]: c["verdict"] for c in json.loads(output)["candidates"]}
+
+
+def test_passing_faults_midway_change_nothing(store: Store, endpoint: str, tmp_path: Path) -> None:
+    for name in "abcd":
+        store.add_folder(f"faults/{name}", adapter(tmp_path / name, "faults/base"))
+
+    def plan(method: str, path: str, before: int) -> Fault | None:
+        if before:
+            return None  # every fault happens once
+        if path.startswith("/faults/a/") and CONFIG in path:
+            return Fault(
+                429, {"RateLimit": '"resolvers";r=0;t=1', "RateLimit-Policy": '"fixed window";"resolvers";q=9;w=300'}
+            )
+        if path.startswith("/faults/b/") and CONFIG in path:
+            return Fault(429, {"Retry-After": "1"})
+        if path.startswith("/api/models/faults/b/"):
+            return Fault(503)
+        if path.startswith("/api/models/faults/c/"):
+            return Fault(reset="after")
+        if path.startswith("/faults/d/") and "safetensors" in path:
+            return Fault(500)
+        return None
+
+    with faulty_hub(endpoint, plan) as (address, _):
+        done = client(DISCOVER.format(base="faults/base"), address)
+    assert done.returncode == 0, done.stderr
+    assert verdicts(done.stdout) == {f"faults/{name}": "accepted" for name in "abcd"}
+
+
+def test_what_the_scans_and_sizes_say_counts_and_a_repository_that_keeps_failing_is_refused(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    for name in ("large", "unsafe", "failing", "good"):
+        store.add_folder(f"facts/{name}", adapter(tmp_path / name, "facts/base"))
+
+    def enlarge(info: Any) -> Any:
+        for file in info["siblings"]:
+            file["size"] = 3 * 1024**3
+        return info
+
+    def condemn(info: Any) -> Any:
+        issues = [{"path": "training_args.bin", "level": "unsafe"}, "nonsense"]
+        return info | {"securityRepoStatus": {"scansDone": True, "filesWithIssues": issues}}
+
+    def plan(method: str, path: str, before: int) -> Fault | None:
+        if path.startswith("/api/models/facts/large/"):
+            return Fault(change=enlarge)
+        if path.startswith("/api/models/facts/unsafe/"):
+            return Fault(change=condemn)
+        return Fault(500) if path.startswith("/facts/failing/") else None
+
+    with faulty_hub(endpoint, plan) as (address, _):
+        done = client(DISCOVER.format(base="facts/base"), address)
+    assert done.returncode == 0, done.stderr
+    assert verdicts(done.stdout) == {
+        "facts/large": "too-large",
+        "facts/unsafe": "unsafe-scan",
+        "facts/failing": "unreadable",
+        "facts/good": "accepted",
+    }
+
+
+def test_a_hub_that_goes_away_midway_ends_the_run_with_one_sentence(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    for name in "ab":
+        store.add_folder(f"away/{name}", adapter(tmp_path / name, "away/base"))
+
+    def plan(method: str, path: str, before: int) -> Fault | None:
+        return Fault(reset="before") if path.startswith("/away/") else None
+
+    with faulty_hub(endpoint, plan) as (address, seen):
+        done = client(DISCOVER.format(base="away/base"), address)
+        tries = [count for (_, path), count in seen.items() if path.startswith("/away/")]
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    assert max(tries) == 5
+
+
+def test_an_adapter_costs_three_requests_and_a_refused_listing_none(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    store.add_folder("cost/good", adapter(tmp_path / "g", "cost/base"))
+    store.add_folder("cost/bad", adapter(tmp_path / "b", "cost/base", text="---\nbase_model: cost/base\n---\n"))
+    with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+        done = client(DISCOVER.format(base="cost/base"), address)
+    assert done.returncode == 0, done.stderr
+    assert verdicts(done.stdout) == {"cost/good": "accepted", "cost/bad": "license-unknown"}
+    own = [(path, count) for (_, path), count in seen.items() if "/cost/good" in path]
+    assert sum(count for path, count in own if path.startswith("/")) <= 4  # the header's range may be redirected once
+    assert not [path for (_, path) in seen if "/cost/bad" in path]

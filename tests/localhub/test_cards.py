@@ -1,0 +1,157 @@
+"""Cards: what is wrong with one, and what a hostile one cannot do."""
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import CommitOperationAdd, HfApi, get_session
+
+from hubexpert.localhub import LocalHub, Store
+from hubexpert.localhub.cards import CardError, card_data
+from hubexpert.localhub.tags import model_tags
+from hubexpert.localhub.validation import validate
+from tests.localhub.conftest import Site, write_folder
+
+
+def card(text: str) -> str:
+    return f"---\n{text}\n---\n# Title\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "license: apache-2.0\ntags: [a, b]\nlanguage: en\nbase_model: org/x",
+        "license: other\nlicense_name: ours\nlanguage: [en, no, zh-Hant, code]\nbase_model: [gpt2, a/b]",
+        "model-index:\n- name: m\n  results:\n  - task: {type: t}\n    dataset: {type: d, name: D}\n    metrics: []",
+    ],
+)
+def test_good_cards_pass(text: str) -> None:
+    assert validate(card(text), "model") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("license: My Own!", "license"),
+        ("license: [mit, {a: b}]", "license"),
+        ("tags: one", "tags"),
+        ("datasets: [1]", "datasets"),
+        ("language: English", "language"),
+        ("base_model: /local/path", "base_model"),
+        ("base_model_relation: cousin", "base_model_relation"),
+        ("pipeline_tag: [a]", "pipeline_tag"),
+        ("model-index: x", "model-index"),
+        ("model-index:\n- results: []", "name"),
+        ("model-index:\n- name: m\n  results: [{task: {}}]", "metrics"),
+        ("a: [", "YAML"),
+        ("- a\n- b", "mapping"),
+    ],
+)
+def test_bad_cards_are_told_what_is_wrong(text: str, word: str) -> None:
+    errors, _ = validate(card(text), "model")
+    assert any(word in error for error in errors)
+
+
+def test_a_card_without_metadata_is_doubtful_only() -> None:
+    assert validate("# Just text", "model") == ([], ["empty or missing yaml metadata in repo card"])
+
+
+def test_the_client_refuses_to_upload_a_bad_card(site: Site, repo: str) -> None:
+    bad = [CommitOperationAdd("README.md", card("license: nope").encode())]
+    with pytest.raises(ValueError, match="license"):
+        site.alice.create_commit(repo, bad, commit_message="bad")
+    with pytest.warns(UserWarning, match="empty or missing"):
+        site.alice.create_commit(repo, [CommitOperationAdd("README.md", b"text")], commit_message="bare")
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {k: v}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+HOSTILE = {
+    "bomb": BOMB,
+    "merges": MERGES,
+    "loop": "a: &a [*a]",
+    "deep": "a: " + "[" * 500 + "]" * 500,
+    "python": "a: !!python/object/apply:os.system [true]",
+    "large": "a: " + "x" * (1 << 20),
+    "tab": "\ta: 1",
+}
+ODD = {
+    "numbers": "a: .nan\nb: .inf\nc: 0x" + "f" * 6000 + "\nd: 2024-01-01\ne: !!binary aGk=\n1: {2: 3}",
+    "types": "tags: {a: b}\nlanguage: 5\nlicense: [1, null]\nbase_model: {x: y}\npipeline_tag: []\nmodel-index: 7",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_card_is_an_error_and_nothing_more(name: str) -> None:
+    with pytest.raises(CardError):
+        card_data(card(HOSTILE[name]))
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_values_can_always_be_sent(name: str) -> None:
+    data = card_data(card(ODD[name]))
+    assert data is not None
+    json.dumps(data, allow_nan=False).encode()
+    assert all(isinstance(tag, str) for tag in model_tags(data, {}, [], ""))
+
+
+def test_front_matter_of_any_line_ending_is_found_in_linear_time() -> None:
+    assert card_data("\ufeff\n---\r\na: 1\r\n---\r\ntext") == {"a": 1}
+    assert card_data("---\na: 1\n---") == {"a": 1}
+    assert card_data("text\n---\na: 1\n---\n") is None and card_data("---\na: 1\n") is None
+    assert card_data("---\n" + "\n" * 3_000_000) is None
+
+
+def test_hostile_repositories_do_not_break_a_listing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    for name, text in (HOSTILE | ODD).items():
+        store.add_folder(f"o/{name}", write_folder(tmp_path / name, {"README.md": card(text)}))
+    configs: dict[str, str | bytes] = {
+        "nan": '{"model_type": NaN, "architectures": [Infinity, "\\ud800"], "\\ud800": 1}',
+        "list": "[1, 2]",
+        "deep": "[" * 100_000,
+        "integer": '{"model_type": ' + "9" * 4000 + "}",
+        "bytes": b"\xff\xfe\x00",
+    }
+    for name, config in configs.items():
+        files = dict.fromkeys(("config.json", "adapter_config.json", "tokenizer_config.json"), config)
+        store.add_folder(f"o/config-{name}", write_folder(tmp_path / f"c-{name}", files))
+    header = json.dumps({"w": {"dtype": "F32", "shape": [1 << 80], "data_offsets": [0, 1]}}).encode()
+    weights = {"size": header, "dtype": b'{"w": {"dtype": "\\ud800", "shape": [1]}}', "json": b"{", "type": b"[[]]"}
+    for name, content in weights.items():
+        file = len(content).to_bytes(8, "little") + content
+        store.add_folder(f"o/w-{name}", write_folder(tmp_path / f"w-{name}", {"model.safetensors": file}))
+    store.add_folder("o/w-length", write_folder(tmp_path / "w-length", {"model.safetensors": b"\xff" * 9}))
+    with LocalHub(store.root) as hub:
+        expand = ["cardData", "config", "tags", "safetensors", "model-index"]
+        answer = get_session().get(f"{hub.endpoint}/api/models", params={"expand": expand})
+        assert len(answer.json()) == len(HOSTILE | ODD) + len(configs) + len(weights) + 1
+        api = HfApi(endpoint=hub.endpoint, token=False)
+        assert all(model.safetensors is None for model in api.list_models(expand=["safetensors"]))
+
+
+def test_parameters_are_counted_from_headers_alone(tmp_path: Path) -> None:
+    def shard(**tensors: list[int]) -> bytes:
+        header = {name: {"dtype": "BF16", "shape": shape, "data_offsets": [0, 0]} for name, shape in tensors.items()}
+        text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+        return len(text).to_bytes(8, "little") + text
+
+    files: dict[str, str | bytes] = {
+        "model-00001-of-00002.safetensors": shard(a=[4, 5], b=[3]),
+        "model-00002-of-00002.safetensors": shard(c=[]),
+        "adapter_model.safetensors": shard(d=[1000]),
+        "config.json": '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}',
+    }
+    store = Store(tmp_path / "hub")
+    store.add_folder("o/m", write_folder(tmp_path / "f", files))
+    with LocalHub(store.root) as hub:
+        info = HfApi(endpoint=hub.endpoint, token=False).model_info("o/m")
+    assert info.safetensors is not None
+    assert (info.safetensors.parameters, info.safetensors.total) == ({"BF16": 24}, 24)
+    assert info.config is not None and info.config["model_type"] == "llama" and info.library_name == "transformers"
+    assert {"llama", "transformers", "safetensors"} <= set(info.tags or [])

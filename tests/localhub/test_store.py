@@ -1,0 +1,203 @@
+"""The store: what survives, what is refused, and ids as git computes them."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+from huggingface_hub import HfApi, get_session
+
+from hubexpert.errors import HubExpertError
+from hubexpert.localhub import LocalHub, Store, Token
+from hubexpert.localhub.gitids import tree_ids
+from hubexpert.localhub.records import FileEntry, Refusal
+from tests.localhub.conftest import write_folder
+
+
+def test_adding_a_folder_twice_makes_one_commit(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    folder = write_folder(tmp_path / "f", {"README.md": "hi", "w/model.safetensors": b"\0" * 2000})
+    first = store.add_folder("org/m", folder, message="one")
+    assert len(first) == 40 and store.add_folder("org/m", folder, message="two") == first
+    (folder / "README.md").write_text("new")
+    second = Store(tmp_path / "hub").add_folder("org/m", folder)
+    with LocalHub(store.root) as hub:
+        api = HfApi(endpoint=hub.endpoint, token=False)
+        assert [c.commit_id for c in api.list_repo_commits("org/m")][:2] == [second, first]
+        assert api.get_paths_info("org/m", "w/model.safetensors")[0].lfs is not None  # type: ignore[union-attr]
+
+
+def test_everything_survives_a_restart(tmp_path: Path) -> None:
+    tokens = [Token("t", "me", "write")]
+    with LocalHub(tmp_path / "hub", tokens=tokens) as hub:
+        api = HfApi(endpoint=hub.endpoint, token="t")
+        api.create_repo("me/m", private=True)
+        api.upload_file(path_or_fileobj=b"\0" * 50, path_in_repo="x.bin", repo_id="me/m")
+        api.create_tag("me/m", tag="v1")
+        api.create_discussion("me/m", "a talk")
+        before = api.model_info("me/m", files_metadata=True)
+    with LocalHub(tmp_path / "hub", tokens=tokens) as hub:
+        api = HfApi(endpoint=hub.endpoint, token="t")
+        assert api.model_info("me/m", revision="v1", files_metadata=True) == before
+        assert Path(api.hf_hub_download("me/m", "x.bin", cache_dir=tmp_path)).read_bytes() == b"\0" * 50
+        assert [d.title for d in api.get_repo_discussions("me/m")] == ["a talk"]
+
+
+def test_killed_in_the_middle_of_an_upload_it_keeps_what_was_committed(tmp_path: Path) -> None:
+    root, content = tmp_path / "hub", os.urandom(1 << 20) * 8
+    command = [sys.executable, "-m", "hubexpert", "hub", "serve", "--root", str(root), "--port", "0"]
+    server = subprocess.Popen([*command, "--token", "t:me:write"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        api = HfApi(endpoint=server.stdout.readline().strip(), token="t")
+        api.create_repo("me/m")
+        api.upload_file(path_or_fileobj=b"kept", path_in_repo="kept.txt", repo_id="me/m")
+        with pytest.raises(httpx2.TransportError):
+            get_session().put(_upload_address(api, content), content=_cut_short(content, server, root / "scratch"))
+    finally:
+        server.kill()
+        server.communicate()
+    store = Store(root)
+    leftovers = list(store.blobs.scratch.iterdir())
+    assert leftovers and all(_sha256(blob.read_bytes()) == blob.name for blob in store.blobs.root.glob("*/*"))
+    with LocalHub(root, tokens=[Token("t", "me", "write")]) as hub:
+        api = HfApi(endpoint=hub.endpoint, token="t")
+        assert api.list_repo_files("me/m") == [".gitattributes", "kept.txt"]
+        api.upload_file(path_or_fileobj=content, path_in_repo="big.bin", repo_id="me/m")
+        assert Path(api.hf_hub_download("me/m", "big.bin", cache_dir=tmp_path)).read_bytes() == content
+    for path in leftovers:
+        os.utime(path, (time.time() - 2 * 86400,) * 2)
+    assert list(Store(root).blobs.scratch.iterdir()) == []
+
+
+def _upload_address(api: HfApi, content: bytes) -> str:
+    batch = {"operation": "upload", "objects": [{"oid": _sha256(content), "size": len(content)}]}
+    url = f"{api.endpoint}/me/m.git/info/lfs/objects/batch"
+    answer = get_session().post(url, json=batch, headers={"Authorization": "Bearer t"})
+    return str(answer.json()["objects"][0]["actions"]["upload"]["href"])
+
+
+def _cut_short(content: bytes, server: subprocess.Popen[str], scratch: Path) -> Iterator[bytes]:
+    """The content, whose receiver is killed when it has written a part of it."""
+    half = len(content) // 2
+    yield content[:half]
+    while not any(path.stat().st_size for path in scratch.iterdir()):
+        time.sleep(0.01)
+    server.kill()
+    server.wait()
+    yield content[half:]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_change_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add_folder("o/m", write_folder(tmp_path / "f", {"a": "1"}))
+    with pytest.raises(ZeroDivisionError), store.writing() as db:
+        db.execute("DELETE FROM repos")
+        raise ZeroDivisionError
+    with store.reading() as db:
+        assert db.execute("SELECT COUNT(*) FROM repos").fetchone()[0] == 1
+
+
+def test_folders_are_added_concurrently(tmp_path: Path) -> None:
+    folders = [write_folder(tmp_path / str(n), {f"{n}.txt": str(n), "same.bin": b"\0"}) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda folder: Store(tmp_path / "hub").add_folder("o/m", folder), folders))
+    with LocalHub(tmp_path / "hub") as hub:
+        files = HfApi(endpoint=hub.endpoint, token=False).list_repo_files("o/m")
+    assert set(files) == {".gitattributes", "same.bin", *(f"{n}.txt" for n in range(8))}
+
+
+def test_links_to_files_are_followed_as_in_the_cache_of_the_client(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "f", {".git/config": "x", ".cache/y": "y", "d/z.txt": "z"})
+    (tmp_path / "blob").write_text("content")
+    (folder / "linked.txt").symlink_to(tmp_path / "blob")
+    (folder / "looped").symlink_to(folder)
+    store = Store(tmp_path / "hub")
+    with pytest.raises(HubExpertError, match="looped"):
+        Store(tmp_path / "other").add_folder("o/m", _with_dangling_link(tmp_path))
+    store.add_folder("o/m", folder)
+    with LocalHub(tmp_path / "hub") as hub:
+        assert set(HfApi(endpoint=hub.endpoint, token=False).list_repo_files("o/m")) == {
+            *(".gitattributes", "d/z.txt", "linked.txt")
+        }
+
+
+def _with_dangling_link(tmp_path: Path) -> Path:
+    folder = write_folder(tmp_path / "dangling", {"a": "1"})
+    (folder / "looped").symlink_to(tmp_path / "nothing")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "repo_id",
+    [
+        "../x",
+        "a/../b",
+        "a",
+        "a/b/c",
+        "a/.hidden",
+        "a/b.git",
+        "a\\b/c",
+        "a/b\0",
+        "/a/b",
+        "a--b/c",
+        "api/x",
+        "datasets/x",
+        "é/x",
+        "",
+    ],
+)
+def test_hostile_ids_are_refused(tmp_path: Path, repo_id: str) -> None:
+    with pytest.raises(HubExpertError):
+        Store(tmp_path / "hub").add_folder(repo_id, write_folder(tmp_path / "f", {"a": "1"}))
+
+
+def test_bad_folders_are_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "missing", tmp_path / "empty"):
+        with pytest.raises(HubExpertError):
+            store.add_folder("o/m", folder)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HubExpertError, match="cannot hold"):
+        Store(tmp_path / "file")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "index.sqlite3").write_text("not a database, but long enough to look at " * 99)
+    with pytest.raises(HubExpertError, match="cannot hold"):
+        Store(tmp_path / "other")
+
+
+def test_a_blob_is_named_by_its_sha256_and_by_nothing_else(tmp_path: Path) -> None:
+    for name in ("../../etc/passwd", "0" * 63, "G" * 64, ""):
+        with pytest.raises(Refusal):
+            Store(tmp_path).blobs.path(name)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git to compare with")
+def test_tree_ids_are_those_of_git(tmp_path: Path) -> None:
+    names = ["a.txt", "a/b.txt", "a/c/d.txt", "a.b/x", "z", "é/ü.txt", "deep/er/and/deeper"]
+    write_folder(tmp_path, dict.fromkeys(names, "same"))
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("add", ".")
+    blob = git("hash-object", "a.txt").strip()
+    entry = FileEntry(oid=blob, size=4, sha256="", lfs=False)
+    ids = tree_ids(dict.fromkeys(names, entry))
+    root = git("write-tree").strip()
+    assert ids[""] == root
+    listed = [line.split() for line in git("ls-tree", "-rdz", root).replace("\0", "\n").splitlines()]
+    assert {path: oid for _, _, oid, path in listed} == {path: oid for path, oid in ids.items() if path}

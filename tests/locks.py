@@ -1,0 +1,168 @@
+"""A lock for tests: small numbers that hang together, and a folder of build files that it describes."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from hubexpert.lock import Lock
+from hubexpert.recipe import parse_recipe
+from hubexpert.records import (
+    Build,
+    Candidate,
+    DatasetCandidate,
+    Difference,
+    Discovery,
+    ExpertRecord,
+    Refused,
+    Report,
+    Score,
+    ScoreTable,
+    Selected,
+    Selection,
+    Source,
+    SystemScore,
+)
+
+POOL = ("acme/science-lora", "acme/maths-lora", "hub/choice-lora", "hub/poems-lora", "zed/code-lora", "zed/chat-lora")
+CHOSEN = POOL[:3]
+FILES = {
+    "adapter_config.json": b'{"peft_type": "LORA"}',
+    "adapter_model.safetensors": b"weights of the wide LoRA",
+    "router.safetensors": b"gates",
+}
+
+
+def source(repo: str, license_id: str | None = "apache-2.0", **fields: Any) -> Source:
+    """A source whose commit is derived from its name."""
+    return Source(repo=repo, revision=hashlib.sha1(repo.encode()).hexdigest(), license=license_id, **fields)  # noqa: S324
+
+
+def a_recipe(**fields: Any) -> dict[str, Any]:
+    """A recipe as the lock keeps it."""
+    task = {"name": "science-qa", "shots": "kshot/train.jsonl", "test": "kshot/test.jsonl"}
+    raw = {"base": "acme/base-135m", "task": task, "publish": {"repo": "tester/science-expert"}, **fields}
+    return parse_recipe(raw, name="recipe").model_dump(mode="json")
+
+
+def a_discovery(pool: tuple[Source, ...]) -> Discovery:
+    """The pool accepted, and five that were not."""
+    accepted = [Candidate(source=s, verdict="accepted", found_by=("tag",), rank=8) for s in pool]
+    refused = [
+        Candidate(source=source(f"odd/adapter-{i}", None), verdict=code, reasons=(f"reason {i}",), found_by=("config",))
+        for i, code in enumerate(("pickle-only", "license", "license", "gated", "shape"))
+    ]
+    datasets = (
+        DatasetCandidate(repo="acme/science", source=source("acme/science", repo_type="dataset"), cited_by=CHOSEN[:1]),
+    )
+    return Discovery(
+        base="acme/base-135m", endpoint="https://hub.example", candidates=(*accepted, *refused), datasets=datasets
+    )
+
+
+def a_table(base: Source, pool: tuple[Source, ...]) -> ScoreTable:
+    """Scores that fall, and perplexities that rise, along the pool; one adapter refused at load."""
+
+    def score(source: Source, right: int, perplexity: float) -> Score:
+        value = right / 32
+        return Score(
+            source=source, exact_match=value, perplexity=perplexity, n=32, low=max(0, value - 0.1), high=value + 0.1
+        )
+
+    scores = tuple(score(s, 20 - 3 * i, 1.8 * 1.7**i) for i, s in enumerate(pool))
+    refused = (Refused(source=source("odd/adapter-9"), code="no-op", reason="all of its B matrices are zero"),)
+    return ScoreTable(metric="exact_match", base=score(base, 6, 9.0), scores=scores, refused=refused)
+
+
+def a_build(experts: tuple[Source, ...], files: dict[str, bytes]) -> Build:
+    """A mixture of the experts over 12 layers whose shares drift from the first to the last expert."""
+    n, modules = len(experts), {}
+    for layer in range(12):
+        for module in ("q_proj", "v_proj"):
+            weights = [1 + (i * layer / 6 if module == "q_proj" else i) for i in range(n)]
+            modules[f"model.layers.{layer}.self_attn.{module}"] = tuple(w / sum(weights) for w in weights)
+    means = [sum(values[i] for values in modules.values()) / len(modules) for i in range(n)]
+    return Build(
+        experts=tuple(
+            ExpertRecord(source=s, rank=8, target_modules=("q_proj", "v_proj"), share=m)
+            for s, m in zip(experts, means, strict=True)
+        ),
+        shared_rank=16,
+        rank=16 + 8 * n,
+        uses_rank_pattern=False,
+        top_k=2,
+        shares=modules,
+        losses=(2.1, 1.4, 1.1),
+        examples=32,
+        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    )
+
+
+def a_report(verdict: Literal["ship", "ship-single", "do-not-ship"] = "ship") -> Report:
+    """Five systems on 120 examples; the numbers are those of a mixture to ship."""
+    values = {
+        "base": 0.21,
+        "best-single": 0.47,
+        "static": 0.52,
+        "routed": 0.60,
+        "fresh-lora": 0.50,
+        "random-experts": 0.43,
+    }
+    systems = tuple(
+        SystemScore(name=name, metric="exact_match", value=v, low=v - 0.085, high=v + 0.085, n=120)
+        for name, v in values.items()
+    )
+    differences = tuple(
+        Difference(first="routed", second=name, value=0.60 - v, low=0.60 - v - 0.075, high=0.60 - v + 0.075)
+        for name, v in values.items()
+        if name != "routed"
+    )
+    return Report(
+        systems=systems,
+        differences=differences,
+        verdict=verdict,
+        sentence="Ship the mixture: it scores 60.0 on 120 held-out examples, +39.0 points [+31.5, +46.5] over base.",
+        removed=2,
+    )
+
+
+def a_lock(
+    *,
+    base: Source | None = None,
+    pool: tuple[Source, ...] = (),
+    report: Report | None = None,
+    recipe: dict[str, Any] | None = None,
+    files: dict[str, bytes] | None = None,
+) -> Lock:
+    """A whole lock; the first three of the pool are its experts."""
+    base = base or source("acme/base-135m")
+    pool = pool or tuple(source(repo) for repo in POOL)
+    chosen = pool[:3]
+    selected = tuple(
+        Selected(
+            source=s,
+            chosen=s in chosen,
+            rank_em=i + 1.0,
+            rank_ppl=i + 1.0,
+            reason="one of the best group of 3" if s in chosen else "a more similar group ranks lower",
+        )
+        for i, s in enumerate(pool)
+    )
+    return Lock(
+        recipe=recipe or a_recipe(),
+        base=base,
+        discovery=a_discovery(pool),
+        scores=a_table(base, pool),
+        selection=Selection(pool=selected, similarity=((1.0,),), shortlist=tuple(s.repo for s in pool), groups=20),
+        build=a_build(chosen, FILES if files is None else files),
+        report=report or a_report(),
+        digests={"shots": "ab" * 32, "test": "cd" * 32},
+        packages={"hubexpert": "0.1.0", "peft": "0.21.2", "torch": "2.9.0"},
+    )
+
+
+def a_build_folder(folder: Path, files: dict[str, bytes] | None = None) -> Path:
+    """The build files that `a_lock` describes, written into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (FILES if files is None else files).items():
+        (folder / name).write_bytes(content)
+    return folder

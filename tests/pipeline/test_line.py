@@ -1,0 +1,195 @@
+"""The whole line over real HTTP on a tiny base: discovered, scored, chosen, built, judged, published, loaded."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from huggingface_hub import HfApi, snapshot_download
+from peft import PeftModel
+
+import hubexpert
+from hubexpert import pipeline
+from hubexpert.cli.main import cli
+from hubexpert.errors import HubExpertError
+from hubexpert.lock import read_lock
+from hubexpert.moe.adapter import static
+from tests import tiny
+from tests.pipeline.world import BAD, OWN
+
+PLAIN = """
+import sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+sys.modules["hubexpert"] = None  # not to be had here
+base = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32)
+model = PeftModel.from_pretrained(base, sys.argv[2]).eval()
+with torch.inference_mode():
+    torch.save(model(torch.load(sys.argv[3])).logits, sys.argv[4])
+"""
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+def records(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def ids() -> torch.Tensor:
+    """A batch of token ids [4, 20]."""
+    return torch.randint(0, 256, (4, 20), generator=torch.Generator().manual_seed(3))
+
+
+def logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model(ids).logits.double()
+    return found
+
+
+def error(got: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((got - wanted).norm() / wanted.norm())
+
+
+def test_the_whole_line(project: Callable[..., Path], ids: torch.Tensor, tmp_path: Path) -> None:
+    """One pool with good and bad adapters, from the recipe to a repository that loads everywhere."""
+    recipe = project(publish={"repo": OWN})
+    option = ["--recipe", str(recipe), "--quiet"]
+
+    found = {r["repo"].split("/")[1]: r for r in records(call("discover", *option, "--json"))}
+    assert found["solver"]["verdict"] == "accepted"
+    assert found["solver"]["rank"] == 16
+    for name in ("bad-pickle", "bad-base", "bad-corrupt", "bad-rank"):
+        assert found[name]["verdict"] == BAD[name]
+        assert found[name]["reasons"]
+
+    scores = {r["repo"]: r for r in records(call("score", *option, "--json"))}
+    assert max(scores, key=lambda repo: scores[repo]["exact_match"]) == "tester/solver"
+    assert min(scores, key=lambda repo: scores[repo]["perplexity"]) == "tester/solver"
+    assert scores["tester/solver"]["exact_match"] > 0.9 > 0.5 > scores["tester/other-one"]["exact_match"]
+    assert scores["tester/solver"]["n"] == 16
+
+    chosen = [r["repo"] for r in records(call("select", *option, "--json")) if r["chosen"]]
+    assert chosen[0] == "tester/solver"
+    assert len(chosen) == 2
+
+    lock = pipeline.run(pipeline.open_project(recipe, quiet=True))
+    assert {r.source.repo.split("/")[1]: r.code for r in lock.scores.refused} == {
+        name: BAD[name] for name in ("bad-nan", "bad-zero")
+    }
+    assert [system.name for system in lock.report.systems] == ["base", "best-single", "static", "routed", "fresh-lora"]
+    assert all(system.n == 60 for system in lock.report.systems)
+    assert lock.report.system("base").value < 0.1
+    assert lock.report.system("best-single").value > 0.9
+    assert lock == read_lock(recipe.parent / "hubexpert.lock")
+
+    published = records(call("publish", *option, "--json", "--force"))[0]
+    assert published["changed"] is True
+    assert len(published["commit"]) == 40
+    again = records(call("publish", *option, "--json", "--force"))[0]
+    assert again == {**published, "changed": False}
+    rerun = [r["repo"].split("/")[1] for r in records(call("discover", *option, "--json"))]
+    assert rerun == list(found), "what was published has learned these very shots"
+    status = call("status", *option, "--json")
+    assert status.exit_code == 0, status.output
+    assert json.loads(status.stdout)["state"] == "fresh"
+
+    _same_everywhere(recipe, OWN, ids, tmp_path)
+
+
+def _same_everywhere(recipe: Path, repo: str, ids: torch.Tensor, tmp_path: Path) -> None:
+    """What was evaluated is what is loaded from the Hub; plain PEFT without hubexpert gets the static form."""
+    evaluated = hubexpert.load(recipe.parent / ".hubexpert" / "build", base=tiny.model())
+    routed = logits(evaluated, ids)
+    with static(evaluated):
+        merged = logits(evaluated, ids)
+    assert error(merged, routed) > 1e-4
+    assert error(logits(hubexpert.load(repo), ids), routed) < 1e-6
+    assert error(logits(hubexpert.load(repo, routed=False), ids), merged) < 1e-6
+    assert error(logits(PeftModel.from_pretrained(hubexpert.load(repo).unload(), repo), ids), merged) < 1e-6
+
+    torch.save(ids, tmp_path / "ids.pt")
+    base, adapter = snapshot_download(tiny.BASE), snapshot_download(repo)
+    command = [sys.executable, "-c", PLAIN, base, adapter, str(tmp_path / "ids.pt"), str(tmp_path / "out.pt")]
+    subprocess.run(command, check=True, capture_output=True, env=None)
+    assert error(torch.load(tmp_path / "out.pt").double(), merged) < 1e-4
+    files = {file.rfilename for file in HfApi().model_info(repo).siblings or []}
+    assert {"README.md", "adapter_config.json", "adapter_model.safetensors", "router.safetensors"} <= files
+
+
+def test_a_second_run_repeats_nothing(project: Callable[..., Path]) -> None:
+    """Every stage's result stays as it is: same files, same times."""
+    recipe = project()
+    first = pipeline.run(pipeline.open_project(recipe, quiet=True))
+    kept = {p: p.stat().st_mtime_ns for p in (recipe.parent / ".hubexpert").glob("*.json*")}
+    second = pipeline.run(pipeline.open_project(recipe, quiet=True))
+    assert second == first
+    assert {p: p.stat().st_mtime_ns for p in (recipe.parent / ".hubexpert").glob("*.json*")} == kept
+
+
+def test_changing_the_training_keeps_the_scores(project: Callable[..., Path]) -> None:
+    """Only what depends on a changed key is made again."""
+    recipe = project()
+    before = pipeline.build(pipeline.open_project(recipe, quiet=True))
+    journal = (recipe.parent / ".hubexpert" / "scores.jsonl").read_bytes()
+    recipe.write_text(recipe.read_text().replace("epochs: 2", "epochs: 1"))
+    after = pipeline.build(pipeline.open_project(recipe, quiet=True))
+    assert len(before.losses) == 2
+    assert len(after.losses) == 1
+    assert (recipe.parent / ".hubexpert" / "scores.jsonl").read_bytes() == journal
+
+
+def test_a_trained_mixture_learns(project: Callable[..., Path]) -> None:
+    """Without the adapter that knows the answer the loss starts high and falls; shares sum to one in every module."""
+    recipe = project(discover={"exclude": ["tester/solver"]}, train={"epochs": 20, "learning_rate": 1e-2})
+    made = pipeline.build(pipeline.open_project(recipe, quiet=True))
+    assert "tester/solver" not in {expert.source.repo for expert in made.experts}
+    assert made.losses[-1] < made.losses[0] / 2, made.losses
+    for shares in made.shares.values():
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+    assert sum(expert.share for expert in made.experts) == pytest.approx(1, abs=1e-4)
+
+
+def test_training_only_the_router_leaves_the_experts(project: Callable[..., Path]) -> None:
+    """`train: [router]` changes gates alone: B over the mean gate is the expert's own B."""
+    from safetensors.torch import load_file
+
+    from hubexpert.factors import read_factors
+
+    recipe = project(train={"train": ["router"], "shared_rank": 0})
+    opened = pipeline.open_project(recipe, quiet=True)
+    made = pipeline.build(opened)
+    folder = recipe.parent / ".hubexpert" / "build"
+    wide, router = read_factors(folder), load_file(folder / "router.safetensors")
+    expert = read_factors(Path(snapshot_download(made.experts[0].source.repo)))
+    module = next(iter(expert.a))
+    rank = expert.a[module].shape[0]
+    assert torch.equal(wide.a[module][:rank], expert.a[module])
+    mean = router[f"{module}.mean"][0]
+    assert torch.allclose(wide.b[module][:, :rank], expert.b[module] * mean, rtol=1e-5)
+
+
+def test_held_out_rows_among_the_shots_are_removed_and_counted(project: Callable[..., Path]) -> None:
+    """A leak is no evidence."""
+    recipe = project(experts={"candidates": 2, "count": 1}, train={"epochs": 1})
+    test = recipe.parent / "kshot/test.jsonl"
+    test.write_text(test.read_text() + '{"input": " A0 ", "output": "left"}\n')
+    report = pipeline.evaluate(pipeline.open_project(recipe, quiet=True))
+    assert report.removed == 1
+    assert all(system.n == 60 for system in report.systems)
+
+
+def test_two_runs_at_once_are_told_apart(project: Callable[..., Path]) -> None:
+    """A workspace has one owner at a time."""
+    opened = pipeline.open_project(project(), quiet=True)
+    with opened.workspace.locked(), pytest.raises(HubExpertError) as caught:
+        pipeline.run(opened)
+    assert "Another hubexpert" in caught.value.message

@@ -1,0 +1,248 @@
+"""The card: a pure function of the lock, honest, and harmless."""
+
+import re
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+
+from hubexpert.card import render_card, write_card
+from hubexpert.errors import HubExpertError
+from hubexpert.figures import layer_shares
+from hubexpert.lock import Lock, read_lock, write_lock
+from hubexpert.records import Candidate, Refused, Report
+from tests.locks import CHOSEN, POOL, a_lock, a_recipe, a_report, source
+from tests.test_escape import HOSTILE
+
+REPO = "tester/science-expert"
+FIGURES = ("comparison.png", "pool.png", "shares.png")
+
+
+def text_of(lock: Lock, repo: str | None = REPO) -> str:
+    return render_card(lock, repo=repo, drawn=FIGURES)
+
+
+def without(report: Report, name: str) -> Report:
+    """The report as if that system had not been measured."""
+    systems = tuple(system for system in report.systems if system.name != name)
+    differences = tuple(difference for difference in report.differences if difference.second != name)
+    return report.model_copy(update={"systems": systems, "differences": differences})
+
+
+def test_equal_locks_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_card(a_lock(), tmp_path / name, repo=REPO)
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    assert [str(file) for file in files] == ["README.md", *(f"figures/{name}" for name in FIGURES)]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_the_card_is_the_same_after_the_lock_was_written_and_read(tmp_path: Path) -> None:
+    write_lock(tmp_path / "hubexpert.lock", a_lock())
+    assert text_of(read_lock(tmp_path / "hubexpert.lock")) == text_of(a_lock())
+
+
+def test_the_hub_accepts_the_metadata_and_the_client_reads_them(endpoint: str) -> None:
+    card = ModelCard(text_of(a_lock()))
+    card.validate()
+    data = card.data
+    assert data.get("base_model") == "acme/base-135m"
+    assert data.get("base_model_relation") == "adapter"
+    assert data.get("library_name") == "peft"
+    assert data.get("license") == "apache-2.0"
+    assert data.get("datasets") == ["acme/science"]
+    assert "base_model:adapter:acme/base-135m" in data["tags"]
+    results = {result.metric_name: result.metric_value for result in data["eval_results"]}
+    assert results == {"exact_match (static)": 0.52, "exact_match (routed)": 0.6}
+
+
+def test_the_client_loads_the_card_from_a_file(tmp_path: Path) -> None:
+    write_card(a_lock(), tmp_path, repo=REPO)
+    assert ModelCard.load(tmp_path / "README.md").data["model_name"] == "science-expert"
+
+
+def test_the_verdict_and_every_number_of_the_comparison_are_there() -> None:
+    lock = a_lock()
+    text = text_of(lock)
+    assert "**Verdict: `ship`.** Ship the mixture: it scores 60.0" in text
+    assert text.index("Verdict") < text.index("| system |") < text.index("## Use it")
+    for system in lock.report.systems:
+        assert f"| `{system.name}` |" in text
+        assert f"| {100 * system.value:.1f} | {100 * system.low:.1f} to {100 * system.high:.1f} | 120 |" in text
+    assert "| +10.0 [+2.5, +17.5] |" in text
+
+
+def test_the_experts_are_linked_at_their_commits_with_their_numbers() -> None:
+    lock = a_lock()
+    text = text_of(lock)
+    for expert in lock.build.experts:
+        repo, revision = expert.source.repo, expert.source.revision
+        assert f"[`{repo}`](https://hub.example/{repo}/tree/{revision})" in text
+    assert f"| 62.5 | 1.8 | {100 * lock.build.experts[0].share:.0f} % | one of the best group of 3 |" in text
+
+
+def test_the_snippets_load_this_repository_and_pin_the_base() -> None:
+    lock = a_lock()
+    text = text_of(lock)
+    assert f'hubexpert.load("{REPO}")' in text
+    assert f'AutoPeftModelForCausalLM.from_pretrained("{REPO}")' in text
+    assert f'"acme/base-135m", revision="{lock.base.revision}"' in text
+    assert "--max-lora-rank 64 " in text  # the smallest that vLLM accepts for rank 40
+    assert 'hubexpert.load(".")' in text_of(lock, repo=None)
+
+
+def test_the_snippets_are_valid_python() -> None:
+    for snippet in re.findall(r"```python\n(.*?)```", text_of(a_lock()), re.DOTALL):
+        compile(snippet, "snippet", "exec")
+
+
+def test_vllm_is_not_promised_where_it_would_fail() -> None:
+    lock = a_lock()
+    mixed = lock.model_copy(update={"build": lock.build.model_copy(update={"uses_rank_pattern": True})})
+    huge = lock.model_copy(update={"build": lock.build.model_copy(update={"rank": 513})})
+    assert "vllm serve" not in text_of(mixed)
+    assert "`rank_pattern`" in text_of(mixed)
+    assert "vllm serve" not in text_of(huge)
+
+
+def test_a_local_base_is_named_without_its_path(tmp_path: Path) -> None:
+    folder = "/home/someone/secret-project/base-135m"
+    task = {"name": "q", "shots": "/home/someone/secret-project/shots.jsonl"}
+    lock = a_lock(base=source(folder), recipe=a_recipe(base=folder, task=task))
+    text = text_of(lock)
+    assert "someone" not in text
+    assert "secret-project" not in text
+    assert "experts on base-135m" in text
+    assert ModelCard(text).data.get("base_model") is None
+    assert "base_model:" not in text.split("---")[1]
+
+
+def test_limitations_follow_from_the_facts() -> None:
+    text, report = text_of(a_lock()), a_report()
+    assert "chosen on 32 examples: another draw of so few" in text
+    assert "known to within about 8.5 points" in text
+    assert "one learning rate" in text
+    assert "not compared with a fresh LoRA" not in text
+    assert "not compared with a fresh LoRA" in text_of(a_lock(report=without(report, "fresh-lora")))
+    assert "not compared with one of random experts" in text_of(a_lock(report=without(report, "random-experts")))
+    assert "Guessing would score 55.0" in text_of(a_lock(report=report.model_copy(update={"chance": 0.55})))
+    assert "Guessing" not in text_of(a_lock(report=report.model_copy(update={"chance": 0.25})))
+
+
+def test_a_card_without_held_out_examples_says_so() -> None:
+    text = text_of(a_lock(recipe=a_recipe(task={"name": "q", "shots": "shots.jsonl"})))
+    assert "cross-validated on the shots" in text
+    assert "Nothing was held out." in text
+
+
+def test_licences_are_rolled_up_and_doubtful_ones_flagged() -> None:
+    pool = (source("a/one", "cc-by-nc-4.0"), source("a/two", None), source("a/three", "llama2"))
+    text = text_of(a_lock(pool=pool))
+    data = ModelCard(text).data
+    assert data.get("license") == "other"
+    assert data.get("license_name") == "mixed-cc-by-nc-4.0-llama2-unknown"
+    assert re.search(r"licence of \[`a/one`\]\(\S+\) is non-commercial: cc-by-nc-4.0\. Check", text)
+    assert re.search(r"licence of \[`a/two`\]\(\S+\) is unknown\. Check", text)
+    assert "licence of [`a/three`]" not in text
+
+
+def test_an_expert_without_derivatives_gets_no_card() -> None:
+    pool = (source("a/one"), source("a/two", "cc-by-nd-4.0"), source("a/three"))
+    with pytest.raises(HubExpertError, match="a/two forbids derivatives"):
+        text_of(a_lock(pool=pool))
+
+
+def test_the_refused_are_counted_and_the_first_thirty_listed() -> None:
+    lock = a_lock()
+    many = tuple(
+        Candidate(source=source(f"odd/number-{i:03}"), verdict="license", reasons=("no licence",), found_by=("tag",))
+        for i in range(70)
+    )
+    text = text_of(lock.model_copy(update={"discovery": lock.discovery.model_copy(update={"candidates": many})}))
+    assert "<summary>Refused (71)</summary>" in text
+    assert "- `license`: 70\n- `no-op`: 1\n" in text
+    assert text.count("odd/number-") == 2 * 30
+    assert "41 more stand in `hubexpert.lock`" in text
+
+
+def test_the_scored_but_not_chosen_are_listed_with_the_reason() -> None:
+    text = text_of(a_lock())
+    assert f"<summary>Scored, not chosen ({len(POOL) - len(CHOSEN)})</summary>" in text
+    for repo in POOL[3:]:
+        assert re.search(rf"\[`{repo}`\]\S+ \| `apache-2.0` \| .* \| a more similar group ranks lower \|", text)
+
+
+def hostile_lock(text: str) -> Lock:
+    """A lock whose every free text is `text`."""
+    lock = a_lock(pool=tuple(source(text or "x", text) for _ in range(3)))
+    candidate = Candidate(source=source(text), verdict=text or "x", reasons=(text,), found_by=("tag",))
+    selected = tuple(entry.model_copy(update={"reason": text}) for entry in lock.selection.pool)
+    experts = tuple(expert.model_copy(update={"target_modules": (text,)}) for expert in lock.build.experts)
+    systems = tuple(system.model_copy(update={"note": text}) for system in lock.report.systems)
+    refused = (Refused(source=source(text), code=text or "x", reason=text),)
+    task = {"name": text or "x", "instruction": text, "shots": "shots.jsonl", "test": text or "x"}
+    return lock.model_copy(
+        update={
+            "recipe": a_recipe(task=task),
+            "discovery": lock.discovery.model_copy(update={"candidates": (candidate,)}),
+            "selection": lock.selection.model_copy(update={"pool": selected}),
+            "scores": lock.scores.model_copy(update={"refused": refused}),
+            "build": lock.build.model_copy(update={"experts": experts}),
+            "report": lock.report.model_copy(update={"systems": systems, "sentence": text}),
+            "packages": {text or "x": text},
+        }
+    )
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text.isascii() or "\ud800" not in text])
+def test_a_hostile_lock_changes_only_words_in_the_card(text: str) -> None:
+    """Same tables, rows, cells and HTML as with a harmless text, and no link that leaves the Hub."""
+
+    def shape(card: str) -> tuple[list[str], set[str]]:
+        html = MarkdownIt("commonmark").enable("table").render(card.partition("\n---\n\n")[2])
+        links = set(re.findall(r'(?:href|src)="([^"]*)"', html))
+        foreign = {link for link in links if not link.startswith("https://hub.example/")}
+        return re.findall(r"</?(?!a\b)([a-z0-9]+)", html), foreign
+
+    tags, links = shape(text_of(hostile_lock(text)))
+    expected_tags, expected_links = shape(text_of(hostile_lock("not a repository id")))
+    assert tags == expected_tags
+    assert links == expected_links
+
+
+@pytest.mark.parametrize("text", ["$x_{$ \\frac", "模型 \u202e", "a" * 300, "<b>`|`"])
+def test_figures_are_drawn_from_hostile_names_too(text: str, tmp_path: Path) -> None:
+    write_card(hostile_lock(text), tmp_path, repo=REPO)
+    assert all((tmp_path / "figures" / name).stat().st_size > 5000 for name in FIGURES)
+
+
+def test_shares_are_averaged_over_the_modules_of_a_layer() -> None:
+    build = a_lock().build.model_copy(
+        update={
+            "shares": {
+                "model.layers.10.q_proj": (0.2, 0.8, 0.0),
+                "model.layers.2.self_attn.q_proj": (1.0, 0.0, 0.0),
+                "model.layers.2.self_attn.v_proj": (0.0, 0.5, 0.5),
+                "lm_head": (0.1, 0.2, 0.7),
+            }
+        }
+    )
+    layers, rows = layer_shares(build)
+    assert layers == ["2", "10", "-"]
+    assert rows == [[0.5, 0.2, 0.1], [0.25, 0.8, 0.2], [0.25, 0.0, 0.7]]
+
+
+def test_a_lock_without_shares_or_finite_perplexities_gets_the_other_figures(tmp_path: Path) -> None:
+    lock = a_lock()
+    scores = tuple(score.model_copy(update={"perplexity": float("inf")}) for score in lock.scores.scores)
+    bare = lock.model_copy(
+        update={
+            "build": lock.build.model_copy(update={"shares": {}}),
+            "scores": lock.scores.model_copy(update={"scores": scores}),
+        }
+    )
+    write_card(bare, tmp_path, repo=REPO)
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["comparison.png"]
+    assert "shares.png" not in (tmp_path / "README.md").read_text(encoding="utf-8")

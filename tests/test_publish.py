@@ -1,0 +1,160 @@
+"""Publishing against a real Hub over HTTP: refused, dry, sent, repeated, proposed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, ModelCard
+
+from hubexpert.assemble import assemble
+from hubexpert.cli.main import main
+from hubexpert.errors import HubExpertError
+from hubexpert.lock import Lock, write_lock
+from hubexpert.publish import commit_message, contents, publish
+from hubexpert.records import Published
+from tests.locks import a_build_folder, a_lock, a_report
+
+# the client's own upload of large files calls its HTTP library in a deprecated way
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+def assembled(folder: Path, lock: Lock, repo: str = "tester/expert") -> Path:
+    """The folder to publish for that lock."""
+    assemble(lock, a_build_folder(folder / "build"), folder / "publish", repo=repo)
+    return folder / "publish"
+
+
+def send(lock: Lock, folder: Path, repo: str, *, dry_run: bool = False, force: bool = False) -> Published:
+    return publish(lock, folder, repo=repo, private=False, create_pr=False, dry_run=dry_run, force=force)
+
+
+def test_the_published_repository_holds_the_folder_and_a_card_the_client_reads(tmp_path: Path) -> None:
+    lock = a_lock()
+    published = send(lock, assembled(tmp_path, lock, "tester/whole"), "tester/whole")
+    assert published.changed
+    info = HfApi().model_info("tester/whole")
+    assert info.sha == published.commit
+    files = {sibling.rfilename for sibling in info.siblings or []} - {".gitattributes"}
+    assert files == {name for name, _ in contents(tmp_path / "publish")}
+    assert "base_model:adapter:acme/base-135m" in (info.tags or [])
+    assert ModelCard.load("tester/whole").data.get("license") == "apache-2.0"
+    assert HfApi().list_repo_commits("tester/whole")[0].title == commit_message(lock)
+
+
+def test_publishing_again_changes_nothing(tmp_path: Path) -> None:
+    lock = a_lock()
+    folder = assembled(tmp_path, lock)
+    first = send(lock, folder, "tester/again")
+    second = send(lock, folder, "tester/again")
+    assert (first.changed, second.changed) == (True, False)
+    assert first.commit == second.commit
+
+
+@pytest.mark.parametrize("verdict", ["ship-single", "do-not-ship"])
+def test_only_force_publishes_what_should_not_ship(verdict: str, tmp_path: Path) -> None:
+    report = a_report().model_copy(update={"verdict": verdict, "sentence": "Do not ship: it is worse."})
+    lock = a_lock(report=report)
+    folder = assembled(tmp_path, lock)
+    with pytest.raises(HubExpertError) as error:
+        send(lock, folder, f"tester/refused-{verdict}")
+    assert "Do not ship: it is worse." in error.value.message
+    assert "--force" in error.value.fix
+    assert not HfApi().repo_exists(f"tester/refused-{verdict}")
+    assert send(lock, folder, f"tester/refused-{verdict}", force=True).changed
+
+
+def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
+    lock = a_lock()
+    published = send(lock, assembled(tmp_path, lock), "tester/dry", dry_run=True)
+    assert (published.changed, published.commit) == (False, "")
+    assert not HfApi().repo_exists("tester/dry")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_weights_that_were_not_measured_are_not_sent(dry_run: bool, tmp_path: Path) -> None:
+    lock = a_lock()
+    folder = assembled(tmp_path, lock)
+    (folder / "adapter_model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(HubExpertError, match="not the file that was measured"):
+        send(lock, folder, "tester/altered", dry_run=dry_run)
+    assert not HfApi().repo_exists("tester/altered")
+
+
+def test_a_folder_of_another_lock_is_not_sent(tmp_path: Path) -> None:
+    folder = assembled(tmp_path, a_lock())
+    with pytest.raises(HubExpertError, match="assembled from another lock"):
+        send(a_lock(report=a_report().model_copy(update={"removed": 7})), folder, "tester/other")
+
+
+def test_a_folder_without_weights_is_not_sent(tmp_path: Path) -> None:
+    folder = assembled(tmp_path, a_lock())
+    (folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(HubExpertError, match="missing"):
+        send(a_lock(), folder, "tester/other")
+    with pytest.raises(HubExpertError, match="nothing assembled"):
+        send(a_lock(), tmp_path / "nowhere", "tester/other")
+
+
+def test_equal_locks_have_equal_messages_of_one_line() -> None:
+    message = commit_message(a_lock())
+    assert message == commit_message(a_lock())
+    assert message.startswith("science-qa: 3 experts on acme/base-135m (lock ")
+    assert message != commit_message(a_lock(report=a_report().model_copy(update={"removed": 7})))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A recipe that publishes to tester/from-recipe, its lock, and the assembled folder."""
+    recipe = "base: acme/base-135m\ntask: {name: q, shots: shots.jsonl}\npublish: {repo: tester/from-recipe}\n"
+    (tmp_path / "hubexpert.yaml").write_text(recipe)
+    write_lock(tmp_path / "hubexpert.lock", a_lock())
+    assembled(tmp_path / ".hubexpert", a_lock(), "tester/from-recipe")
+    return tmp_path
+
+
+def publish_command(project: Path, *options: str) -> int:
+    """The exit code of `hubexpert publish` there."""
+    with pytest.raises(SystemExit) as ended:
+        main(["publish", "--recipe", str(project / "hubexpert.yaml"), *options])
+    return int(ended.value.code or 0)
+
+
+def test_the_command_publishes_where_the_recipe_says(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish_command(project, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"url", "commit", "changed"}
+    assert HfApi().model_info("tester/from-recipe").sha == answer["commit"]
+    assert publish_command(project) == 0
+    printed = capsys.readouterr()
+    assert printed.out == answer["url"] + "\n"
+    assert "Nothing changed" in printed.err
+
+
+def test_another_repository_is_named_in_the_snippets_of_its_card(project: Path) -> None:
+    assert publish_command(project, "--repo", "tester/elsewhere", "--private") == 0
+    assert 'hubexpert.load("tester/elsewhere")' in ModelCard.load("tester/elsewhere").text
+    assert HfApi().model_info("tester/elsewhere").private
+
+
+def test_a_pull_request_is_opened_on_a_repository_that_exists(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    HfApi().create_repo("tester/proposed")
+    head = HfApi().model_info("tester/proposed").sha
+    assert publish_command(project, "--repo", "tester/proposed", "--create-pr", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["url"].endswith("/tester/proposed/discussions/1")
+    assert HfApi().model_info("tester/proposed").sha == head
+
+
+def test_a_dry_run_lists_the_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish_command(project, "--repo", "tester/dry-command", "--dry-run") == 0
+    printed = capsys.readouterr()
+    assert "router.safetensors" in printed.out
+    assert "nothing was sent" in printed.err
+    assert not HfApi().repo_exists("tester/dry-command")
+
+
+def test_without_a_repository_the_command_says_what_to_do(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "hubexpert.yaml").write_text("base: acme/base-135m\ntask: {name: q, shots: shots.jsonl}\n")
+    assert publish_command(project) == 1
+    assert "--repo OWNER/NAME" in capsys.readouterr().err

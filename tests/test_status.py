@@ -1,0 +1,213 @@
+"""Fresh or stale, and why: against a real Hub over HTTP."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from hubexpert.assemble import assemble
+from hubexpert.cli.main import main
+from hubexpert.errors import HubExpertError
+from hubexpert.hub import look
+from hubexpert.localhub import Store
+from hubexpert.lock import Lock, read_lock, write_lock
+from hubexpert.publish import publish
+from hubexpert.recipe import read_recipe
+from hubexpert.shots import digest, read_task
+from hubexpert.status import status
+from tests.locks import a_build_folder, a_lock
+
+# the client's own upload of large files calls its HTTP library in a deprecated way
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+SHOTS = '{"input": "2+2", "output": "4"}\n{"input": "3+3", "output": "6"}\n'
+TEST = '{"input": "5+5", "output": "10"}\n'
+
+
+def upload(store: Store, repo: str, license_id: str = "apache-2.0", note: str = "") -> None:
+    """Make `repo` hold a card with that licence, by one commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "README.md").write_text(f"---\nlicense: {license_id}\n---\n{note}\n")
+        store.add_folder(repo, Path(folder))
+
+
+@pytest.fixture
+def names(request: pytest.FixtureRequest) -> list[str]:
+    """A base and three adapters, of this test alone."""
+    prefix = f"tester/{abs(hash(request.node.name)) % 10**8}"
+    return [f"{prefix}-{name}" for name in ("base", "one", "two", "three")]
+
+
+@pytest.fixture
+def project(tmp_path: Path, names: list[str], store: Store) -> Path:
+    """A recipe with its examples and a lock whose sources exist at their heads; nothing is published yet."""
+    for name in names:
+        upload(store, name)
+    (tmp_path / "shots.jsonl").write_text(SHOTS)
+    (tmp_path / "test.jsonl").write_text(TEST)
+    text = f"base: {names[0]}\ntask: {{name: sums, shots: shots.jsonl, test: test.jsonl}}\n"
+    (tmp_path / "hubexpert.yaml").write_text(text)
+    recipe = read_recipe(tmp_path / "hubexpert.yaml")
+    task = read_task(recipe, tmp_path)
+    base, *pool = (look(name).source for name in names)
+    lock = a_lock(base=base, pool=tuple(pool), recipe=recipe.model_dump(mode="json"))
+    digests = {"shots": digest(task.shots), "test": digest(task.test)}
+    write_lock(tmp_path / "hubexpert.lock", lock.model_copy(update={"digests": digests}))
+    return tmp_path
+
+
+def reasons(project: Path, *, offline: bool = False) -> tuple[str, ...]:
+    """Why the project is stale; nothing when it is fresh."""
+    found = status(project / "hubexpert.yaml", offline=offline)
+    assert (found.state == "fresh") is (found.reasons == ())
+    return found.reasons
+
+
+def set_publish(project: Path, repo: str) -> Lock:
+    """Let recipe and lock name `repo` to publish to."""
+    recipe, path = project / "hubexpert.yaml", project / "hubexpert.lock"
+    recipe.write_text(recipe.read_text() + f"publish: {{repo: {repo}}}\n")
+    lock = read_lock(path).model_copy(update={"recipe": read_recipe(recipe).model_dump(mode="json")})
+    write_lock(path, lock)
+    return lock
+
+
+def test_what_has_not_moved_is_fresh(project: Path) -> None:
+    assert reasons(project) == ()
+
+
+def test_without_a_lock_nothing_was_built(project: Path) -> None:
+    (project / "hubexpert.lock").unlink()
+    assert reasons(project) == ("nothing built yet",)
+
+
+def test_changed_keys_of_the_recipe_are_named(project: Path) -> None:
+    recipe = project / "hubexpert.yaml"
+    recipe.write_text(recipe.read_text() + "train: {epochs: 9}\nseed: 4\n")
+    assert reasons(project) == ("the recipe changed: train.epochs, seed",)
+
+
+def test_a_recipe_written_differently_is_the_same(project: Path) -> None:
+    recipe = project / "hubexpert.yaml"
+    recipe.write_text("# a comment\nseed: 0\n" + recipe.read_text() + "train: {epochs: 5}\n")
+    assert reasons(project) == ()
+
+
+def test_changed_examples_are_named(project: Path) -> None:
+    (project / "shots.jsonl").write_text(SHOTS.replace("6", "7"))
+    (project / "test.jsonl").write_text(TEST * 2)
+    assert reasons(project) == ("the shots changed", "the held-out examples changed")
+
+
+def test_a_moved_expert_is_named_with_both_commits(project: Path, names: list[str], store: Store) -> None:
+    pinned = look(names[1]).source
+    upload(store, names[1], note="new weights")
+    head = look(names[1]).source
+    assert reasons(project) == (f"the expert {names[1]} moved from {pinned.revision[:8]} to {head.revision[:8]}",)
+
+
+def test_a_changed_licence_is_named(project: Path, names: list[str], store: Store) -> None:
+    upload(store, names[0], license_id="cc-by-nc-4.0")
+    moved, changed = reasons(project)
+    assert moved.startswith(f"the base {names[0]} moved")
+    assert changed == f"the base {names[0]} changed its licence from apache-2.0 to cc-by-nc-4.0"
+
+
+def test_a_vanished_expert_is_named(project: Path, names: list[str]) -> None:
+    HfApi().delete_repo(names[2])
+    (reason,) = reasons(project)
+    assert reason.startswith(f"the expert {names[2]}: ")
+    assert "does not exist" in reason
+
+
+def test_an_expert_that_became_gated_is_named(
+    project: Path, names: list[str], read_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    HfApi().update_repo_settings(names[3], gated="manual")
+    monkeypatch.setenv("HF_TOKEN", read_token)
+    (reason,) = reasons(project)
+    assert reason.startswith(f"the expert {names[3]}: ")
+    assert "gated" in reason
+
+
+def test_offline_asks_nothing_upstream(project: Path, names: list[str]) -> None:
+    HfApi().delete_repo(names[2])
+    assert reasons(project, offline=True) == ()
+
+
+def test_a_local_base_is_not_looked_up(project: Path) -> None:
+    path = project / "hubexpert.lock"
+    lock = read_lock(path)
+    write_lock(path, lock.model_copy(update={"base": lock.base.model_copy(update={"repo": "/models/base"})}))
+    assert reasons(project) == ()
+
+
+def test_the_published_repository_must_carry_this_lock(project: Path, names: list[str], tmp_path: Path) -> None:
+    repo = f"{names[0]}-expert"
+    lock = set_publish(project, repo)
+    assert reasons(project) == (f"{repo}: not published yet",)
+    assemble(lock, a_build_folder(tmp_path / "build"), tmp_path / "out", repo=repo)
+    publish(lock, tmp_path / "out", repo=repo, private=False, create_pr=False, dry_run=False, force=False)
+    assert reasons(project) == ()
+    write_lock(project / "hubexpert.lock", lock.model_copy(update={"packages": {}}))
+    assert reasons(project) == (f"{repo} carries another lock: this one is not published yet",)
+
+
+def test_missing_examples_are_an_error(project: Path) -> None:
+    (project / "shots.jsonl").unlink()
+    with pytest.raises(HubExpertError, match="no examples file"):
+        status(project / "hubexpert.yaml")
+
+
+def status_command(project: Path, *options: str) -> int:
+    """The exit code of `hubexpert status` there."""
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "--recipe", str(project / "hubexpert.yaml"), *options])
+    return int(ended.value.code or 0)
+
+
+def test_the_command_ends_with_0_3_or_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_command(project, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"state": "fresh", "reasons": []}
+    (project / "shots.jsonl").write_text(SHOTS * 2)
+    assert status_command(project, "--json") == 3
+    assert json.loads(capsys.readouterr().out) == {"state": "stale", "reasons": ["the shots changed"]}
+    assert status_command(project) == 3
+    assert capsys.readouterr().out == "stale\n- the shots changed\n"
+    (project / "shots.jsonl").unlink()
+    assert status_command(project, "--json") == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["state"] == "error"
+    assert printed.err.startswith("Error: ")
+
+
+def test_the_offline_switch_of_the_client_is_honoured(project: Path) -> None:
+    command = [sys.executable, "-m", "hubexpert", "status", "--recipe", str(project / "hubexpert.yaml")]
+    switched = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    ended = subprocess.run(command, env=switched, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "fresh\n")
+    assert "were not asked" in ended.stderr
+
+
+def test_a_hub_that_does_not_answer_us_is_an_error_and_not_fresh(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_command(project) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("HF_TOKEN", "hf_nobody")
+    assert status_command(project) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Error: The Hub does not accept the token.")
+
+
+def test_status_card_and_publish_need_no_torch() -> None:
+    imports = "import hubexpert.status, hubexpert.assemble, hubexpert.publish, hubexpert.cli.status, sys"
+    probe = f"{imports}; print({{'torch', 'transformers', 'peft'}} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"
