@@ -133,7 +133,7 @@ def _answer(form: Lm, contest: Contest, longest: int, label: str, quiet: bool) -
 
 
 def chance(contest: Contest) -> float:
-    """What needs no skill scores: the shots' commonest output every time, or guessing among choices, if that is more."""
+    """What needs no skill scores: the shots' commonest output every time, or a guess among choices, if better."""
     commonest = Counter(shot.output for shot in contest.shots).most_common(1)[0][0]
     constant = fmean(measure(contest.metric, [commonest] * len(contest.test), contest.test))
     guessed = fmean(1 / len(e.choices) if e.choices else 0.0 for e in contest.test)
