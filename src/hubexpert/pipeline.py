@@ -54,6 +54,7 @@ def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> P
         HubExpertError: the recipe is missing or wrong.
     """
     recipe = read_recipe(path)
+    hub.show_progress(not quiet)
     workspace = Workspace(path.parent / ".hubexpert")
 
     @cache

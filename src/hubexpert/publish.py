@@ -27,12 +27,18 @@ def publish(
         force: publish even though the verdict is not `ship`.
 
     Raises:
-        HubExpertError: the verdict forbids it, the folder is not what the lock describes, or the Hub refuses.
+        HubExpertError: the verdict forbids it, the base is a folder, the assembled folder is not what the lock
+            describes, or the Hub refuses.
     """
     if lock.report.verdict != "ship" and not force:
         raise HubExpertError(
             f"The verdict is `{lock.report.verdict}`: {lock.report.sentence}",
             fix="hubexpert publish --force  (publishes it nevertheless; the card keeps the verdict)",
+        )
+    if Path(lock.base.repo).is_absolute() or Path(lock.base.repo).is_dir():
+        raise HubExpertError(
+            "The base is a folder on this machine, which nobody else can load, and its path would be published.",
+            fix="name the base by its Hub id in the recipe, then `hubexpert run`",
         )
     _check_folder(lock, folder)
     if dry_run:

@@ -18,12 +18,18 @@ COMMANDS = {
     "select": "Choose the experts.",
     "build": "Assemble and train the mixture.",
     "evaluate": "Compare the mixture with cheaper systems on held-out examples.",
-    "card": "Write the lock and the model card.",
-    "run": "All stages; only what changed.",
+    "card": "Write the model card and assemble the folder to publish, from the lock.",
+    "run": "All stages up to the card; only what changed.",
     "publish": "Publish the mixture to the Hub in one commit.",
-    "status": "Tell whether the published expert is fresh (exit code 3 when stale).",
+    "status": "Tell whether the published expert is fresh: exit code 0, or 3 when it is stale.",
     "demo": "The whole job on bundled real data, against a Hub on this machine.",
-    "hub": "A Hub on this machine.",
+    "hub": "Serve, and fill, a Hugging Face Hub on this machine.",
+}
+
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "peft", "accelerate", "datasets", "evaluate"), "train"),
+    **dict.fromkeys(("starlette", "uvicorn"), "hub"),
+    "gguf": "demo",
 }
 
 
@@ -60,7 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="hubexpert")
     except HubExpertError as error:
-        if os.environ.get("HUBEXPERT_DEBUG") == "1":
+        _tell(error)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        click.echo(f"Error: {error.message}\nFix: {error.fix}", err=True)
-        sys.exit(1)
+        _tell(HubExpertError(f"This command needs {error.name}.", fix=f"pip install 'hubexpert[{extra}]'"))
+
+
+def _tell(error: HubExpertError) -> None:
+    """The error and its fix on stderr, exit code 1; the traceback instead with HUBEXPERT_DEBUG=1."""
+    if os.environ.get("HUBEXPERT_DEBUG") == "1":
+        raise error
+    click.echo(f"Error: {error.message}\nFix: {error.fix}", err=True)
+    sys.exit(1)

@@ -19,6 +19,7 @@ def publish(
     recipe: Path, repo: str | None, create_pr: bool, dry_run: bool, force: bool, private: bool | None, out: Out
 ) -> None:
     """Publish the mixture to the Hub in one commit."""
+    from hubexpert import hub
     from hubexpert import publish as publishing
     from hubexpert.assemble import PUBLISH, WORKSPACE
     from hubexpert.card import write_card
@@ -36,6 +37,7 @@ def publish(
         )
     if folder.is_dir():
         write_card(lock, folder, repo=target)  # its snippets name the repository, which --repo may have changed
+    hub.show_progress(not out.quiet)
     published = publishing.publish(
         lock,
         folder,

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # exported at run time only
+from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, parse_ratelimit_headers  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
 
@@ -59,6 +59,14 @@ def endpoint() -> str:
 def offline() -> bool:
     """Whether the environment forbids requests."""
     return constants.is_offline_mode()
+
+
+def show_progress(visible: bool) -> None:
+    """Show or hide the client's own bars for downloads and uploads; without a terminal they are always hidden."""
+    if visible and sys.stderr.isatty():
+        enable_progress_bars()
+    else:
+        disable_progress_bars()
 
 
 def call(function: Callable[[], T], about: str) -> T:

@@ -1,0 +1,94 @@
+"""The light half works without torch and its friends, and `--help` loads next to nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from hubexpert.cli.main import COMMANDS, cli
+
+if TYPE_CHECKING:
+    from hubexpert.localhub import Store
+
+HEAVY = ("torch", "transformers", "peft", "accelerate", "datasets", "evaluate", "starlette", "uvicorn", "gguf")
+WITHOUT = f"""
+import sys
+for name in {HEAVY!r}:
+    sys.modules[name] = None  # importing it is an ImportError, as where it is not installed
+from hubexpert.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def light(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=dict(os.environ))
+
+
+def test_help_loads_only_click(tmp_path: Path) -> None:
+    """What makes `--help` answer at once: no pydantic, rich, Hub client or anything heavier."""
+    code = (
+        "import sys\nfrom hubexpert.cli.main import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted(m for m in sys.modules if '.' not in m), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "Commands:" in done.stdout
+    loaded = set(json.loads(done.stderr.replace("'", '"')))
+    assert loaded.isdisjoint({*HEAVY, "pydantic", "rich", "huggingface_hub", "numpy", "jinja2", "yaml", "matplotlib"})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_the_list_says_the_same(name: str) -> None:
+    """The list of commands is written down so that it needs no import; it must not drift."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(limit=200) == COMMANDS[name]
+    assert {"--json", "--quiet"} <= {o for p in command.params for o in p.opts} or name == "hub"
+
+
+def test_discover_without_torch(store: "Store", tmp_path: Path) -> None:
+    """Adapters are found and judged from their headers alone."""
+    from tests import tiny
+
+    store.add_folder("tester/light-lora", tiny.lora(tmp_path / "lora", seed=0, base="tester/light-base"))
+    done = light(tmp_path, "discover", "--base", "tester/light-base", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(f["repo"], f["verdict"], f["rank"]) for f in found] == [("tester/light-lora", "accepted", 4)]
+
+
+def test_card_and_status_without_torch(tmp_path: Path) -> None:
+    """From a lock alone."""
+    from hubexpert.lock import write_lock
+    from tests.locks import a_build_folder, a_lock
+
+    a_build_folder(tmp_path / ".hubexpert" / "build")
+    lock = a_lock()
+    write_lock(tmp_path / "hubexpert.lock", lock)
+    (tmp_path / "hubexpert.yaml").write_text(json.dumps(lock.recipe))
+    done = light(tmp_path, "card")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ".hubexpert/publish/README.md").is_file()
+    done = light(tmp_path, "status", "--json", "--offline")
+    assert done.returncode in (1, 3), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_heavy_command_says_what_to_install(store: "Store", tmp_path: Path) -> None:
+    """Without the `train` extra: one sentence and a fix."""
+    from tests import tiny
+
+    store.add_folder("tester/heavy-base", tiny.save_base(tmp_path / "base"))
+    store.add_folder("tester/heavy-lora", tiny.lora(tmp_path / "lora", seed=0, base="tester/heavy-base"))
+    (tmp_path / "hubexpert.yaml").write_text("base: tester/heavy-base\ntask: {name: t, shots: s.jsonl}\n")
+    (tmp_path / "s.jsonl").write_text('{"input": "a", "output": "b"}\n')
+    done = light(tmp_path, "score")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "hubexpert[train]" in done.stderr
