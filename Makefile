@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo setup fix check test test-slow bench clean
+.PHONY: demo setup fix check test test-slow clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hubexpert demo
@@ -37,9 +37,6 @@ test: setup
 
 test-slow: setup
 	$(BIN)/pytest -m slow
-
-bench: setup
-	$(BIN)/python benchmarks/mixture.py
 
 clean:
 	rm -rf .demo .hubexpert .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

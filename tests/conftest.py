@@ -30,10 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
     endpoint = server.stdout.readline().strip()
     if not endpoint.startswith("http"):
         raise pytest.UsageError("the test Hub did not start: " + Path(folder.name, "hub.log").read_text())
+    for name in ("HF_HUB_OFFLINE", "HF_OIDC_RESOURCE", "HUBEXPERT_DEBUG"):
+        os.environ.pop(name, None)
     os.environ |= {
         "HF_ENDPOINT": endpoint,
         "HF_HOME": f"{folder.name}/home",
         "HF_TOKEN": WRITE_TOKEN,
+        "NO_PROXY": "127.0.0.1,localhost",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",

@@ -49,7 +49,7 @@ def a_discovery(pool: tuple[Source, ...]) -> Discovery:
     accepted = [Candidate(source=s, verdict="accepted", found_by=("tag",), rank=8) for s in pool]
     refused = [
         Candidate(source=source(f"odd/adapter-{i}", None), verdict=code, reasons=(f"reason {i}",), found_by=("config",))
-        for i, code in enumerate(("pickle-only", "license", "license", "gated", "shape"))
+        for i, code in enumerate(("pickle-only", "license-forbidden", "license-forbidden", "gated", "shape-mismatch"))
     ]
     datasets = (
         DatasetCandidate(repo="acme/science", source=source("acme/science", repo_type="dataset"), cited_by=CHOSEN[:1]),

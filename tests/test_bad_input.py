@@ -122,7 +122,13 @@ def test_recipes_that_are_none(recipe: str, sentence: str, tmp_path: Path) -> No
 def test_base_not_found(tmp_path: Path) -> None:
     """A base that does not exist is told before anything is scored."""
     done = run(write(tmp_path, base="tester/no-such-base"), "run")
-    told(done, "tester/no-such-base", "")
+    told(done, "tester/no-such-base does not exist", "check the name")
+
+
+def test_discovering_for_a_base_that_does_not_exist(tmp_path: Path) -> None:
+    """No such base and no adapter of it: a typing error, not an empty result."""
+    done = run(tmp_path, "discover", "--base", "tester/no-such-base")
+    told(done, "tester/no-such-base does not exist", "check the name")
 
 
 def test_unknown_alias(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from tests.discover.faults import Fault, client, faulty_hub
 from tests.discover.making import CONFIG, WEIGHTS, adapter, card, shapes
 
 # The client itself uploads large files in a way that its HTTP library deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 PUBLISH = """
 from pathlib import Path
 from hubexpert import hub

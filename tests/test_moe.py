@@ -15,6 +15,7 @@ from hubexpert.moe.widen import linears, padded, widen
 from hubexpert.records import Source
 from hubexpert.train import fold_means, mean_gates
 from tests import tiny
+from tests.tiny import error, logits
 
 ALL_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 KINDS: dict[str, dict[str, Any]] = {
@@ -43,16 +44,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def ids() -> torch.Tensor:
     """A batch of token ids [3, 11]."""
     return torch.randint(0, 256, (3, 11), generator=torch.Generator().manual_seed(5))
-
-
-def logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode():
-        found: torch.Tensor = model(ids).logits.double()
-    return found
-
-
-def error(got: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((got - wanted).norm() / wanted.norm())
 
 
 def mixture(folders: list[Path], *, shared_rank: int = 0, top_k: int = 2) -> tuple[Any, Any]:

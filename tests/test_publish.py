@@ -15,7 +15,6 @@ from hubexpert.records import Published
 from tests.locks import a_build_folder, a_lock, a_report
 
 # the client's own upload of large files calls its HTTP library in a deprecated way
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 
 def assembled(folder: Path, lock: Lock, repo: str = "tester/expert") -> Path:

@@ -83,6 +83,18 @@ def lora(
     return folder
 
 
+def logits(made: Any, ids: torch.Tensor) -> torch.Tensor:
+    """The model's logits in float64, [batch, tokens, vocabulary]."""
+    with torch.inference_mode():
+        found: torch.Tensor = made(ids).logits.double()
+    return found
+
+
+def error(got: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The relative error in the Frobenius norm."""
+    return float((got - wanted).norm() / wanted.norm())
+
+
 def rewrite(folder: Path, change: Any) -> Path:
     """Apply `change` to every tensor of an adapter's weights."""
     from safetensors.torch import load_file

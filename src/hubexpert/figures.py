@@ -142,7 +142,8 @@ def pool(lock: Lock) -> "Figure":
     axes.set_ylabel(f"{plain(lock.scores.metric)}, points")
     axes.set_title(f"the pool on {lock.scores.base.n} shots")
     axes.grid()
-    axes.margins(0.08, 0.14)
+    axes.margins(x=0.08)
+    axes.set_ylim(-6, 106)
     axes.tick_params(which="both", length=0)
     axes.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0)
     return figure

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from hubexpert.errors import HubExpertError
+from hubexpert.recipe import Recipe
 from hubexpert.records import Build, Discovery, Record, Report, ScoreTable, Selection, Source
 from hubexpert.workspace import write_atomically
 
@@ -27,6 +28,22 @@ class Lock(Record):
     report: Report
     digests: dict[str, str] = Field(description="`shots` and `test`: sha256 of the examples as read")
     packages: dict[str, str] = Field(description="package -> version it was made with")
+
+
+def locked_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as the lock keeps it: absolute paths shortened to their last part, since the lock is published."""
+    kept = recipe.model_dump(mode="json")
+    for key in ("shots", "test"):
+        path = kept["task"][key]
+        if path and (Path(path).is_absolute() or path.startswith("~")):
+            kept["task"][key] = Path(path).name
+    return kept
+
+
+def locked_discovery(found: Discovery) -> Discovery:
+    """The discovery as the lock keeps it: in order of name, without what changes by itself (downloads, dates)."""
+    kept = [c.model_copy(update={"downloads": 0, "last_modified": None}) for c in found.candidates]
+    return found.model_copy(update={"candidates": tuple(sorted(kept, key=lambda c: c.source.repo))})
 
 
 def write_lock(path: Path, lock: Lock) -> None:

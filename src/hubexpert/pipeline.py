@@ -105,7 +105,7 @@ def score(project: Project) -> ScoreTable:
     Raises:
         HubExpertError: no adapter was accepted, or none could be scored.
     """
-    work = task(project)  # a wrong file is told before anything is downloaded
+    work, base = task(project), project.base()  # a wrong file or base is told before anything else is asked for
     accepted = discover(project).accepted
     if not accepted:
         raise HubExpertError(
@@ -113,7 +113,7 @@ def score(project: Project) -> ScoreTable:
             fix="see `hubexpert discover`, then widen `discover.licenses` or name adapters in `discover.include`",
         )
     inputs = {
-        "base": project.base(),
+        "base": base,
         "accepted": [c.source for c in accepted],
         "shots": list(work.shots),
         "metric": work.metric,
@@ -126,7 +126,7 @@ def score(project: Project) -> ScoreTable:
         journal = project.workspace.journal("scores")
         return score_pool(
             project.model(),
-            project.base(),
+            base,
             accepted,
             work.shots,
             work.metric,

@@ -83,6 +83,11 @@ class Recipe(Section):
     seed: int = 0
 
 
+def is_folder(base: str) -> bool:
+    """Whether a base is named as a folder: by a path that begins with `/`, `./`, `../` or `~`."""
+    return base.startswith(("/", "./", "../", "~"))
+
+
 def read_recipe(path: Path) -> Recipe:
     """The recipe in the file `path`.
 

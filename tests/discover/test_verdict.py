@@ -221,7 +221,6 @@ def test_a_verdict_is_given_on_any_configuration_and_header(
         ("AnHu2410__MD_crosslingual__1", "not-lora", None),
         ("Inishpy__lerobot-libero__1", "not-lora", None),
         ("LTtt456c__InternLM_AdapterModel__1", "accepted", 64),
-        ("abbas1123__llm-merchant-finetune__1", "accepted", 16),
         ("branbot6__sift-opf-zh__1", "extra-modules", 16),
         ("huggingface__peft__27", "not-lora", 14),
         ("huggingface__peft__28", "dora", 32),
@@ -229,7 +228,6 @@ def test_a_verdict_is_given_on_any_configuration_and_header(
         ("huggingface__peft__61", "not-lora", None),
         ("huggingface__peft__88", "not-lora", None),
         ("kirilssw__Phishing-analyzer-LoRA__1", "accepted", 8),
-        ("softwarewrighter__engram-poc__1", "not-lora", None),
         ("wujindou__BLOOM-LORA__1", "accepted", 8),
     ],
 )

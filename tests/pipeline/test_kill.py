@@ -23,14 +23,15 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def kill_when(arguments: Sequence[str], reached: Callable[[], bool]) -> None:
-    """Run the command and kill it as soon as it has got there; fails where it ends before."""
+def kill_when(arguments: Sequence[str], reached: Callable[[], bool], *, later: float = 0.0) -> None:
+    """Run the command and kill it `later` seconds after it has got there; fails where it ends before it gets there."""
     process = start(*arguments)
     end = time.monotonic() + PATIENCE
     while not reached():
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < end, "it never got there"
         time.sleep(0.002)
+    time.sleep(later)
     process.kill()
     process.wait()
 
@@ -77,16 +78,15 @@ def test_killed_while_training_ends_with_the_same_weights(project: Callable[...,
     assert not list(workspace.glob("checkpoints/*"))
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.15, 0.4])
-def test_killed_while_publishing(delay: float, project: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("later", [0.0, 0.05, 0.2])
+def test_killed_while_publishing(later: float, project: Callable[..., Path]) -> None:
     """Whenever it dies, publishing again ends with one commit that holds everything."""
     recipe = project(train={"epochs": 0}, experts={"candidates": 2, "count": 1})
     opened = pipeline.open_project(recipe, quiet=True)
     pipeline.run(opened)
     repo = str(opened.recipe.publish.repo)
     arguments = ["publish", "--recipe", str(recipe), "--quiet", "--force"]
-    kill_when(arguments, lambda: _exists(repo))
-    time.sleep(delay)
+    kill_when(arguments, lambda: _exists(repo), later=later)
     finish(*arguments)
     finish(*arguments)
     titles = [commit.title for commit in HfApi().list_repo_commits(repo)]

@@ -21,6 +21,7 @@ from hubexpert.lock import read_lock
 from hubexpert.moe.adapter import static
 from tests import tiny
 from tests.pipeline.world import BAD, OWN
+from tests.tiny import error, logits
 
 PLAIN = """
 import sys, torch
@@ -47,16 +48,6 @@ def records(result: Result) -> list[dict[str, Any]]:
 def ids() -> torch.Tensor:
     """A batch of token ids [4, 20]."""
     return torch.randint(0, 256, (4, 20), generator=torch.Generator().manual_seed(3))
-
-
-def logits(model: Any, ids: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode():
-        found: torch.Tensor = model(ids).logits.double()
-    return found
-
-
-def error(got: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((got - wanted).norm() / wanted.norm())
 
 
 def test_the_whole_line(project: Callable[..., Path], ids: torch.Tensor, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is out there for a base, and may we use it: adapters with a verdict each, and the datasets they cite."""
 
+from pathlib import Path
+
 from hubexpert import hub
 from hubexpert.discover.adapters import discover_adapters
 from hubexpert.discover.aliases import canonical_base
@@ -20,10 +22,13 @@ def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Dis
         quiet: no progress and no remarks on stderr.
 
     Raises:
-        HubExpertError: the alias is unknown, or the Hub cannot be reached or does not accept the token.
+        HubExpertError: the alias is unknown, there is neither such a base nor an adapter of it, or the Hub cannot be
+            reached or does not accept the token.
     """
     name, _ = canonical_base(base)
     candidates = discover_adapters(name, section, quiet=quiet)
+    if not candidates and not Path(name).is_dir():
+        hub.look(name)  # nothing for it: say so if there is no such base
     accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
     datasets = discover_datasets(accepted, section.licenses, quiet=quiet)
     return Discovery(base=name, endpoint=hub.endpoint(), candidates=candidates, datasets=datasets)
