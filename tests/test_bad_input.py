@@ -1,5 +1,6 @@
 """Bad input gets one sentence and a fix on stderr, exit code 1, no traceback, and loses nothing."""
 
+import json
 import os
 import subprocess
 import sys
@@ -71,6 +72,8 @@ def test_missing_shots_file(tmp_path: Path) -> None:
         ('{"output": "a"}\n', "shots.jsonl:1 has no input"),
         ("[1]\n", "shots.jsonl:1 is not a JSON object"),
         ("\n", "holds no examples"),
+        ('{"instruction": ["x"], "input": "a", "output": "b"}\n', "`instruction` is no text"),
+        ('{"input": "a", "output": "b", "choices": ["c", "d"]}\n', "none of its choices"),
         ('{"messages": [{"role": "user", "content": "a"}]}\n', "shots.jsonl:1: `messages`"),
     ],
 )
@@ -83,6 +86,33 @@ def test_shots_that_are_no_examples(shots: str, sentence: str, tmp_path: Path) -
         read_examples(write(tmp_path, shots=shots) / "shots.jsonl")
     assert sentence in caught.value.message
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ({"instruction": "Say hi.", "input": "", "output": "hi"}, ("", "Say hi.", "hi")),
+        ({"prompt": "a", "completion": "b"}, ("Sort.", "a", "b")),
+        ({"input": "a\u2028b", "target": 4}, ("Sort.", "a\u2028b", "4")),
+        (
+            {
+                "messages": [
+                    {"role": "system", "content": "S"},
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "content": "b"},
+                ]
+            },
+            ("S", "a", "b"),
+        ),
+    ],
+)
+def test_rows_of_every_form(row: dict[str, object], wanted: tuple[str, str, str], tmp_path: Path) -> None:
+    """Alpaca rows, prompts and completions, numbers, chats; a line separator inside a text does not end the line."""
+    from hubexpert.shots import read_examples
+
+    (tmp_path / "s.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    example = read_examples(tmp_path / "s.jsonl", instruction="Sort.")[0]
+    assert (example.instruction, example.input, example.output) == wanted
 
 
 def test_shots_without_outputs(tmp_path: Path) -> None:
@@ -103,6 +133,10 @@ def test_unknown_recipe_key_names_the_nearest(tmp_path: Path) -> None:
         ("- a\n", "no mapping"),
         ("base: x\n", "lacks the key `task`"),
         (RECIPE + "seed: x\n", "`seed` is wrong"),
+        (RECIPE + "seed: -1\n", "`seed` is wrong"),
+        (RECIPE.replace("epochs: 0", "train: []"), "`train.train` is wrong"),
+        (RECIPE.replace("count: 1", "count: 3"), "`experts` is wrong"),
+        (RECIPE.replace("toy", "2024-13-45"), "not valid YAML"),
         (RECIPE + "bse: x\n", "unknown key `bse`"),
     ],
 )

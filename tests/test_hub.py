@@ -196,19 +196,20 @@ def test_publishing_is_one_commit_and_unchanged_content_is_none(expert: Path) ->
     assert publish(repo, expert, create_pr=True) == (commit, False)
 
 
-def test_generated_files_that_are_gone_are_deleted_and_others_stay(expert: Path) -> None:
+def test_generated_files_that_are_gone_are_deleted_and_their_owners_stay(expert: Path) -> None:
     repo = f"tester/{expert.parent.name}"
     (expert / "figures").mkdir()
-    (expert / "figures" / "old.png").write_bytes(b"old")
+    (expert / "figures" / "pool.png").write_bytes(b"old")
     publish(repo, expert)
-    HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo="notes.md", repo_id=repo)
-    (expert / "figures" / "old.png").rename(expert / "figures" / "new.png")
+    own = ("notes.md", "adapter_notes.md", "adapter_model.gguf", "figures/mine.png")
+    for name in own:
+        HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo=name, repo_id=repo)
+    (expert / "figures" / "pool.png").unlink()
     (expert / "router.safetensors").unlink()
     before = len(titles(repo))
     publish(repo, expert)
     assert len(titles(repo)) == before + 1
-    expected = {".gitattributes", "README.md", CONFIG, WEIGHTS, "notes.md", "figures/new.png"}
-    assert set(hub.look(repo).files) == expected
+    assert set(hub.look(repo).files) == {".gitattributes", "README.md", CONFIG, WEIGHTS, *own}
 
 
 def test_a_private_repository_is_made_when_asked_for(expert: Path) -> None:
@@ -321,3 +322,42 @@ def test_a_large_file_that_is_not_taken_is_told_in_one_sentence(repo: str, exper
 
 def test_the_door_reads_the_address_that_the_client_reads(endpoint: str) -> None:
     assert hub.endpoint() == endpoint == os.environ["HF_ENDPOINT"]
+
+
+def test_a_password_in_the_address_is_never_told() -> None:
+    script = """
+from hubexpert import hub
+from hubexpert.cli.main import main
+print(hub.endpoint())
+main(["discover", "--base", "a/b"])
+"""
+    done = client(script, "http://user:sec@ret@127.0.0.1:9/hub")
+    assert done.stdout == "http://127.0.0.1:9/hub\n"
+    told = done.stderr[done.stderr.index("Error: ") :]  # what comes before is the client's own
+    assert told.startswith("Error: The Hub at http://127.0.0.1:9/hub cannot be reached")
+    assert "sec" not in told
+
+
+def test_what_the_hub_and_strangers_say_cannot_drive_a_terminal(store: Store, endpoint: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text('---\nlicense: other\nlicense_name: "a\\e[2Jb"\n---\n')
+    store.add_folder("door/escapes", tmp_path)
+    assert hub.look("door/escapes").source.license == "a\ufffd[2jb"
+    told = Fault(418, {"X-Error-Message": "no\x1b[2Jtea"})
+    with faulty_hub(endpoint, lambda method, path, before: told) as (address, _):
+        done = client("from hubexpert import hub; hub.resolve('a/b')", address)
+    assert "SourceError: The Hub refuses the request for a/b (418: no\ufffd[2Jtea" in done.stderr
+
+
+def test_second_copies_of_the_weights_are_not_downloaded(store: Store, tmp_path: Path) -> None:
+    for name in (
+        "config.json",
+        "model.safetensors",
+        "model.fp16.safetensors",
+        "consolidated.safetensors",
+        "onnx/m.json",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    store.add_folder("copies/base", tmp_path)
+    folder = hub.snapshot(hub.resolve("copies/base"), ("*.json", "*.safetensors"))
+    assert sorted(path.name for path in folder.rglob("*")) == ["config.json", "model.safetensors"]

@@ -1,12 +1,15 @@
 """NLL, generation and encoding against one example at a time, without padding."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from hubexpert import lm
-from hubexpert.lm import Lm
+from hubexpert.errors import HubExpertError
+from hubexpert.lm import Encoded, Lm
 from hubexpert.records import Example
 from tests import tiny
 
@@ -38,6 +41,54 @@ def test_generation_agrees_with_one_prompt_at_a_time(model: Lm) -> None:
     alone = [lm.generate(model, [prompt], max_new_tokens=7)[0] for prompt in prompts]
     assert got == alone
     assert len(set(got)) > 1
+
+
+def test_a_models_own_generation_settings_do_not_bend_the_greedy_answer(model: Lm) -> None:
+    """No penalty for repetition, and the end tokens of model and tokenizer both end an answer."""
+    prompts = [lm.encode(model.tokenizer, e, e.output).prompt for e in EXAMPLES]
+    plain = lm.generate(model, prompts, max_new_tokens=7)
+    bent = Lm(tiny.model(), tiny.tokenizer())
+    bent.model.generation_config.repetition_penalty = 5.0
+    bent.model.generation_config.eos_token_id = 256
+    assert lm.generate(bent, prompts, max_new_tokens=7) == plain
+    assert bent.ends == [256, 257]
+
+
+def test_what_exceeds_the_context_is_cut_from_the_left(model: Lm) -> None:
+    """A shot longer than the model can read is no traceback."""
+    long = Example(input="z" * 700, output="yes")
+    encoded = lm.encode(model.tokenizer, long, long.output)
+    assert len(encoded.prompt) > model.context == 512
+    kept = Encoded(encoded.prompt[len(encoded.answer) - 512 :], encoded.answer)
+    assert lm.mean_nll(model, [encoded]) == pytest.approx(lm.mean_nll(model, [kept]))
+    assert lm.generate(model, [encoded.prompt], max_new_tokens=5) == lm.generate(
+        model, [encoded.prompt[-507:]], max_new_tokens=5
+    )
+
+
+def test_a_base_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
+    """`auto_map` in a configuration is a sentence, not a question on stdout."""
+    folder = tiny.save_base(tmp_path / "base")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(HubExpertError, match="cannot be loaded"):
+        lm.load_lm(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_tokenizer_without_an_end_is_an_error_with_a_fix(tmp_path: Path) -> None:
+    """Answers could not end."""
+    folder = tiny.save_base(tmp_path / "base")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).exists():
+            config = json.loads((folder / name).read_text())
+            (folder / name).write_text(
+                json.dumps({k: v for k, v in config.items() if k not in ("eos_token", "pad_token")})
+            )
+    with pytest.raises(HubExpertError, match="no token that ends a text"):
+        lm.load_lm(folder)
 
 
 def test_batches_hold_every_index_once_within_the_budget() -> None:

@@ -1,9 +1,12 @@
 """Metrics on answers as models give them."""
 
+from pathlib import Path
+
 import pytest
 
 from hubexpert.errors import HubExpertError
-from hubexpert.metrics import exact_match, f1, measure, number
+from hubexpert.measure import check_metric, measure
+from hubexpert.metrics import exact_match, f1, number
 from hubexpert.records import Example
 
 CHOICES = ("the sun", "the moon", "a lamp")
@@ -13,7 +16,7 @@ CHOICES = ("the sun", "the moon", "a lamp")
     ("answer", "output", "choices", "value"),
     [
         ("book restaurant", "book restaurant", (), 1),
-        (" Book  restaurant.\nBecause it says so", "book restaurant", (), 1),
+        (" Book  restaurant.", "book restaurant", (), 1),
         ("book a restaurant", "book restaurant", (), 0),
         ("", "yes", (), 0),
         ("The moon.", "the moon", CHOICES, 1),
@@ -21,6 +24,10 @@ CHOICES = ("the sun", "the moon", "a lamp")
         ("(B) the moon", "the moon", CHOICES, 1),
         ("C) a lamp", "the moon", CHOICES, 0),
         ("the moon, which is white", "the moon", CHOICES, 0),
+        ("B", "B", ("cat", "dog"), 1),
+        ("dog", "B", ("cat", "dog"), 1),
+        ("A good answer is dog", "cat", ("cat", "dog"), 0),
+        ("A good answer", "A good answer", ("cat", "A good answer"), 1),
         ("the moon which is white", "the moon", CHOICES, 1),
         ("yes, it is", "yes", ("yes", "no"), 0),
         ("not spam", "spam", ("not spam", "spam"), 0),
@@ -47,6 +54,52 @@ def test_number(answer: str, output: str, value: float) -> None:
 def test_f1(answer: str, value: float) -> None:
     """Token overlap."""
     assert f1(answer, Example(input="q", output="a b")) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("metric", "answer", "output"),
+    [
+        ("exact_match", "\nyes\nBecause it says so", "yes"),
+        ("number", "42\nBecause 6 times 7 is that", "42"),
+        ("f1", "yes\nBecause it says so", "yes"),
+    ],
+)
+def test_what_explains_the_answer_does_not_count(metric: str, answer: str, output: str) -> None:
+    """The mixture is trained to answer first and then explain."""
+    assert measure(metric, [answer], [Example(input="q", output=output)]) == [1]
+
+
+METRIC = """
+import datasets
+import evaluate
+class M(evaluate.Metric):
+    def _info(self):
+        kind = datasets.Value("string")
+        features = datasets.Features({"predictions": kind, "references": kind})
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
+    def _compute(self, predictions, references):
+        return {"same": SCALE * float(predictions == references)}
+"""
+
+
+@pytest.mark.parametrize(("scale", "fits"), [(1, True), (42, False)])
+def test_a_metric_by_path(scale: int, fits: bool, tmp_path: Path) -> None:
+    """Any `evaluate` metric works that gives 0 to 1; others are refused with a sentence."""
+    file = tmp_path / "same.py"
+    file.write_text(METRIC.replace("SCALE", str(scale)))
+    examples = [Example(input="q", output="a"), Example(input="q", output="b")]
+    if fits:
+        assert measure(str(file), ["a", "a"], examples) == [1, 0]
+    else:
+        with pytest.raises(HubExpertError, match="outside 0 to 1"):
+            measure(str(file), ["a", "a"], examples)
+
+
+def test_a_misspelt_metric_names_the_nearest() -> None:
+    """Before anything is loaded."""
+    with pytest.raises(HubExpertError) as caught:
+        check_metric("exact_macth")
+    assert "exact_match" in caught.value.fix
 
 
 def test_an_unknown_metric_is_one_sentence_and_a_fix(tmp_path: object) -> None:

@@ -1,12 +1,16 @@
 """The mixture against slow, obvious references: PEFT's own sum of adapters, a loop over experts and tokens."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
+from hubexpert.errors import HubExpertError
 from hubexpert.factors import UnusableError, applied, check_fit, read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, gated_layers, load, save, static
@@ -211,6 +215,7 @@ def test_generation_with_a_cache_equals_generation_without(folders: list[Path], 
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        (lambda t: t * 1e38 * 1e3, "nan-weights"),
         (lambda t: t * float("nan"), "nan-weights"),
         (lambda t: t * 0, "no-op"),
     ],
@@ -233,6 +238,30 @@ def test_a_truncated_file_is_broken(tmp_path: Path) -> None:
     assert caught.value.code == "weights-broken"
 
 
+def test_a_strangers_regular_expression_is_never_run(tmp_path: Path) -> None:
+    """PEFT would run the keys of `alpha_pattern`; one that is no plain name is refused instead."""
+    folder = tiny.lora(tmp_path / "a", seed=0)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "alpha_pattern": {"([a-z_.0-9]+)+!": 3}}))
+    with pytest.raises(UnusableError) as caught:
+        read_factors(folder)
+    assert caught.value.code == "weights-broken"
+
+
+def test_the_share_of_a_gated_output_layer_counts_every_token(tmp_path: Path, ids: torch.Tensor) -> None:
+    """An adapter on `lm_head` sees all tokens, too, when shares are measured."""
+    folders = [tiny.lora(tmp_path / str(i), seed=i, target_modules=["lm_head"]) for i in range(3)]
+    model, _ = mixture(folders, top_k=1)
+    encoded = [Encoded(tuple(row[:6]), tuple(row[6:])) for row in ids.tolist()]
+    gate = gated_layers(model)["lm_head"][0]
+    seen = []
+    gate.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    share = mean_gates(Lm(model, tiny.tokenizer()), encoded)["lm_head"]
+    wanted = gates(torch.cat(seen), gate.router, 1).mean((0, 1))
+    assert torch.allclose(share, wanted, atol=1e-5)
+    assert 0 < float(share.max()) < 1
+
+
 def test_an_adapter_of_another_size_does_not_fit(tmp_path: Path) -> None:
     """Shapes are compared with the base's before anything is applied."""
     factors = read_factors(tiny.lora(tmp_path / "a", seed=0))
@@ -241,20 +270,49 @@ def test_an_adapter_of_another_size_does_not_fit(tmp_path: Path) -> None:
     assert caught.value.code == "shape-mismatch"
 
 
-def test_a_router_that_does_not_fit_is_an_error_with_a_fix(folders: list[Path], tmp_path: Path) -> None:
-    """A stranger's router with wrong shapes or owners out of range is not attached."""
-    from safetensors.torch import load_file, save_file
+def described(**over: Any) -> dict[str, str]:
+    return {"hubexpert": json.dumps({"version": 1, "top_k": 2, "experts": [], **over})}
 
-    from hubexpert.errors import HubExpertError
 
+@pytest.mark.parametrize(
+    ("change", "metadata"),
+    [
+        (lambda t: {k: torch.full_like(v, 99) if k.endswith(".owner") else v for k, v in t.items()}, described()),
+        (lambda t: {k: v * 0 if k.endswith(".mean") else v for k, v in t.items()}, described()),
+        (lambda t: {k: v * float("nan") if k.endswith(".router") else v for k, v in t.items()}, described()),
+        (lambda t: {k: v for k, v in t.items() if ".layers.0." not in k}, described()),
+        (lambda t: t, described(version=99)),
+        (lambda t: t, described(top_k=0)),
+        (lambda t: t, described(top_k="x")),
+        (lambda t: t, {"hubexpert": "[]"}),
+        (lambda t: t, {"other": "x"}),
+    ],
+    ids=["owner", "mean", "nan", "half", "version", "zero", "text", "list", "missing"],
+)
+def test_a_router_that_does_not_fit_is_an_error_with_a_fix(
+    change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
+    metadata: dict[str, str],
+    folders: list[Path],
+    tmp_path: Path,
+) -> None:
+    """A stranger's router is checked before it is attached."""
     model, _ = mixture(folders)
     save(model, tmp_path, base=tiny.BASE, experts=EXPERTS)
-    tensors = load_file(tmp_path / "router.safetensors")
-    key = next(key for key in tensors if key.endswith(".owner"))
-    tensors[key] = torch.full_like(tensors[key], 99)
-    save_file(
-        tensors, tmp_path / "router.safetensors", metadata={"hubexpert": '{"version": 1, "top_k": 2, "experts": []}'}
-    )
+    save_file(change(load_file(tmp_path / "router.safetensors")), tmp_path / "router.safetensors", metadata=metadata)
     with pytest.raises(HubExpertError) as caught:
         load(tmp_path, base=tiny.model())
     assert "routed=False" in caught.value.fix
+    load(tmp_path, base=tiny.model(), routed=False)
+
+
+@pytest.mark.parametrize("change", [{"peft_type": "FOO"}, {"r": 3}])
+def test_an_adapter_that_peft_cannot_load_is_an_error_with_a_fix(
+    change: dict[str, Any], folders: list[Path], tmp_path: Path
+) -> None:
+    """What PEFT raises for a stranger's configuration is told in a sentence."""
+    model, _ = mixture(folders)
+    save(model, tmp_path, base=tiny.BASE, experts=EXPERTS)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(HubExpertError, match="does not fit its base"):
+        load(tmp_path, base=tiny.model())

@@ -7,14 +7,13 @@ import pytest
 from huggingface_hub import HfApi, ModelCard
 
 from hubexpert.assemble import assemble
-from hubexpert.cli.main import main
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import Lock, write_lock
 from hubexpert.publish import commit_message, contents, publish
 from hubexpert.records import Published
-from tests.locks import a_build_folder, a_lock, a_report
-
-# the client's own upload of large files calls its HTTP library in a deprecated way
+from hubexpert.workspace import Workspace
+from tests.commands import run
+from tests.locks import a_build_folder, a_lock, a_report, source
 
 
 def assembled(folder: Path, lock: Lock, repo: str = "tester/expert") -> Path:
@@ -94,6 +93,17 @@ def test_a_folder_without_weights_is_not_sent(tmp_path: Path) -> None:
         send(a_lock(), tmp_path / "nowhere", "tester/other")
 
 
+def test_only_a_base_on_the_hub_is_published_whatever_folders_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = a_lock(base=source("./acme/base-135m"))
+    with pytest.raises(HubExpertError, match="folder on this machine"):
+        send(local, assembled(tmp_path / "local", local), "tester/local-base")
+    (tmp_path / "acme" / "base-135m").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert send(a_lock(), assembled(tmp_path, a_lock()), "tester/hub-base").changed
+
+
 def test_equal_locks_have_equal_messages_of_one_line() -> None:
     message = commit_message(a_lock())
     assert message == commit_message(a_lock())
@@ -113,9 +123,7 @@ def project(tmp_path: Path) -> Path:
 
 def publish_command(project: Path, *options: str) -> int:
     """The exit code of `hubexpert publish` there."""
-    with pytest.raises(SystemExit) as ended:
-        main(["publish", "--recipe", str(project / "hubexpert.yaml"), *options])
-    return int(ended.value.code or 0)
+    return run("publish", "--recipe", str(project / "hubexpert.yaml"), *options)
 
 
 def test_the_command_publishes_where_the_recipe_says(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,12 +135,27 @@ def test_the_command_publishes_where_the_recipe_says(project: Path, capsys: pyte
     printed = capsys.readouterr()
     assert printed.out == answer["url"] + "\n"
     assert "Nothing changed" in printed.err
+    assert "The lock is of an older recipe" in printed.err
+    assert publish_command(project, "--quiet") == 0
+    assert capsys.readouterr() == (answer["url"] + "\n", "")
 
 
-def test_another_repository_is_named_in_the_snippets_of_its_card(project: Path) -> None:
+def test_another_repository_is_named_in_the_snippets_of_its_card_alone(project: Path) -> None:
+    folder = project / ".hubexpert" / "publish"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert publish_command(project, "--repo", "tester/elsewhere", "--dry-run") == 0
     assert publish_command(project, "--repo", "tester/elsewhere", "--private") == 0
     assert 'hubexpert.load("tester/elsewhere")' in ModelCard.load("tester/elsewhere").text
     assert HfApi().model_info("tester/elsewhere").private
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert 'hubexpert.load("tester/from-recipe")' in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_nothing_is_published_while_another_command_writes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Workspace(project / ".hubexpert").locked():
+        assert publish_command(project, "--repo", "tester/busy") == 1
+    assert "Another hubexpert works" in capsys.readouterr().err
+    assert not HfApi().repo_exists("tester/busy")
 
 
 def test_a_pull_request_is_opened_on_a_repository_that_exists(

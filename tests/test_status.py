@@ -11,28 +11,27 @@ import pytest
 from huggingface_hub import HfApi
 
 from hubexpert.assemble import assemble
-from hubexpert.cli.main import main
+from hubexpert.discover.aliases import canonical_base
 from hubexpert.errors import HubExpertError
-from hubexpert.hub import look
+from hubexpert.hub import look, resolve
 from hubexpert.localhub import Store
-from hubexpert.lock import Lock, read_lock, write_lock
+from hubexpert.lock import Lock, locked_recipe, read_lock, write_lock
 from hubexpert.publish import publish
 from hubexpert.recipe import read_recipe
 from hubexpert.shots import digest, read_task
 from hubexpert.status import status
+from tests.commands import run
 from tests.locks import a_build_folder, a_lock
-
-# the client's own upload of large files calls its HTTP library in a deprecated way
 
 SHOTS = '{"input": "2+2", "output": "4"}\n{"input": "3+3", "output": "6"}\n'
 TEST = '{"input": "5+5", "output": "10"}\n'
 
 
-def upload(store: Store, repo: str, license_id: str = "apache-2.0", note: str = "") -> None:
-    """Make `repo` hold a card with that licence, by one commit."""
+def upload(store: Store, repo: str, license_id: str = "apache-2.0", note: str = "") -> str:
+    """Make `repo` hold a card with that licence, by one commit; its id."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "README.md").write_text(f"---\nlicense: {license_id}\n---\n{note}\n")
-        store.add_folder(repo, Path(folder))
+        return store.add_folder(repo, Path(folder))
 
 
 @pytest.fixture
@@ -51,13 +50,21 @@ def project(tmp_path: Path, names: list[str], store: Store) -> Path:
     (tmp_path / "test.jsonl").write_text(TEST)
     text = f"base: {names[0]}\ntask: {{name: sums, shots: shots.jsonl, test: test.jsonl}}\n"
     (tmp_path / "hubexpert.yaml").write_text(text)
-    recipe = read_recipe(tmp_path / "hubexpert.yaml")
-    task = read_task(recipe, tmp_path)
-    base, *pool = (look(name).source for name in names)
-    lock = a_lock(base=base, pool=tuple(pool), recipe=recipe.model_dump(mode="json"))
-    digests = {"shots": digest(task.shots), "test": digest(task.test)}
-    write_lock(tmp_path / "hubexpert.lock", lock.model_copy(update={"digests": digests}))
+    lock_it(tmp_path, names)
     return tmp_path
+
+
+def lock_it(project: Path, names: list[str]) -> None:
+    """Write a lock of the recipe there: the base as a run resolves it, the adapters as discovery lists them."""
+    recipe = read_recipe(project / "hubexpert.yaml")
+    task = read_task(recipe, project)
+    repo, revision = canonical_base(recipe.base)
+    wanted = dict(entry.split("@") for entry in recipe.discover.include)
+    base = resolve(repo, revision=revision)
+    pool = tuple(look(name, wanted.get(name)).source for name in names[1:])
+    lock = a_lock(base=base, pool=pool, recipe=locked_recipe(recipe))
+    digests = {"shots": digest(task.shots), "test": digest(task.test)}
+    write_lock(project / "hubexpert.lock", lock.model_copy(update={"digests": digests}))
 
 
 def reasons(project: Path, *, offline: bool = False) -> tuple[str, ...]:
@@ -71,7 +78,7 @@ def set_publish(project: Path, repo: str) -> Lock:
     """Let recipe and lock name `repo` to publish to."""
     recipe, path = project / "hubexpert.yaml", project / "hubexpert.lock"
     recipe.write_text(recipe.read_text() + f"publish: {{repo: {repo}}}\n")
-    lock = read_lock(path).model_copy(update={"recipe": read_recipe(recipe).model_dump(mode="json")})
+    lock = read_lock(path).model_copy(update={"recipe": locked_recipe(read_recipe(recipe))})
     write_lock(path, lock)
     return lock
 
@@ -110,6 +117,27 @@ def test_a_moved_expert_is_named_with_both_commits(project: Path, names: list[st
     assert reasons(project) == (f"the expert {names[1]} moved from {pinned.revision[:8]} to {head.revision[:8]}",)
 
 
+def test_what_the_recipe_pins_never_moves_but_may_vanish(project: Path, names: list[str], store: Store) -> None:
+    pins = {name: look(name).source.revision for name in names[:2]}
+    text = f"base: {names[0]}@{pins[names[0]]}\ntask: {{name: sums, shots: shots.jsonl, test: test.jsonl}}\n"
+    (project / "hubexpert.yaml").write_text(f"{text}discover: {{include: ['{names[1]}@{pins[names[1]]}']}}\n")
+    for name in names[:2]:
+        upload(store, name, note="after the pin")
+    lock_it(project, names)
+    assert reasons(project) == ()
+    HfApi().delete_repo(names[1])
+    (reason,) = reasons(project)
+    assert reason.startswith(f"the expert {names[1]}: ")
+
+
+def test_a_licence_without_an_id_does_not_change_by_itself(project: Path, names: list[str], store: Store) -> None:
+    for name in names[:2]:
+        upload(store, name, license_id="other\nlicense_name: House-Rules")
+    lock_it(project, names)
+    assert reasons(project) == ()
+    assert read_lock(project / "hubexpert.lock").base.license == "house-rules"
+
+
 def test_a_changed_licence_is_named(project: Path, names: list[str], store: Store) -> None:
     upload(store, names[0], license_id="cc-by-nc-4.0")
     moved, changed = reasons(project)
@@ -139,10 +167,20 @@ def test_offline_asks_nothing_upstream(project: Path, names: list[str]) -> None:
     assert reasons(project, offline=True) == ()
 
 
-def test_a_local_base_is_not_looked_up(project: Path) -> None:
+def test_a_local_base_is_not_looked_up_and_that_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = project / "hubexpert.lock"
     lock = read_lock(path)
     write_lock(path, lock.model_copy(update={"base": lock.base.model_copy(update={"repo": "/models/base"})}))
+    assert reasons(project) == ()
+    assert status_command(project) == 0
+    assert "The base is a folder" in capsys.readouterr().err
+
+
+def test_examples_at_an_absolute_path_are_no_change(project: Path, names: list[str]) -> None:
+    recipe = project / "hubexpert.yaml"
+    recipe.write_text(recipe.read_text().replace("shots.jsonl", str(project / "shots.jsonl")))
+    lock_it(project, names)
+    assert str(project) not in (project / "hubexpert.lock").read_text()
     assert reasons(project) == ()
 
 
@@ -165,9 +203,7 @@ def test_missing_examples_are_an_error(project: Path) -> None:
 
 def status_command(project: Path, *options: str) -> int:
     """The exit code of `hubexpert status` there."""
-    with pytest.raises(SystemExit) as ended:
-        main(["status", "--recipe", str(project / "hubexpert.yaml"), *options])
-    return int(ended.value.code or 0)
+    return run("status", "--recipe", str(project / "hubexpert.yaml"), *options)
 
 
 def test_the_command_ends_with_0_3_or_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

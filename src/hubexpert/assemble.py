@@ -8,10 +8,10 @@ from hubexpert.card import write_card
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, Lock, read_lock, write_lock
 from hubexpert.recipe import read_recipe
-from hubexpert.workspace import Workspace, file_digest
+from hubexpert.workspace import WORKSPACE, Workspace, file_digest
 
 PUBLISHED_FILES = ("adapter_config.json", "adapter_model.safetensors", "router.safetensors")
-WORKSPACE, BUILD, PUBLISH = ".hubexpert", "build", "publish"
+BUILD, PUBLISH = "build", "publish"
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,17 @@ def refresh(recipe_path: Path) -> Assembled:
     recipe = read_recipe(recipe_path)
     lock = read_lock(recipe_path.parent / DEFAULT_LOCK)
     workspace = Workspace(recipe_path.parent / WORKSPACE)
-    repo = recipe.publish.repo
     with workspace.locked():
-        weights = _weights(lock, workspace)
-        if weights is None:
-            folder = workspace.replace_folder(PUBLISH, lambda target: write_page(lock, target, repo=repo))
-        else:
-            folder = workspace.replace_folder(PUBLISH, lambda target: assemble(lock, weights, target, repo=repo))
+        return renew(lock, workspace, repo=recipe.publish.repo)
+
+
+def renew(lock: Lock, workspace: Workspace, *, repo: str | None) -> Assembled:
+    """As `refresh`, for the lock and in the workspace that the caller holds."""
+    weights = _weights(lock, workspace)
+    if weights is None:
+        folder = workspace.replace_folder(PUBLISH, lambda target: write_page(lock, target, repo=repo))
+    else:
+        folder = workspace.replace_folder(PUBLISH, lambda target: assemble(lock, weights, target, repo=repo))
     return Assembled(folder=folder, complete=weights is not None)
 
 

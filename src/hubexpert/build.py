@@ -6,29 +6,17 @@ from statistics import fmean
 
 from peft import PeftModel
 
-from hubexpert import hub, lm
-from hubexpert.experts.score import expanded
-from hubexpert.factors import Factors, read_factors
+from hubexpert import lm
+from hubexpert.experts.score import adapter_factors, expanded
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, save
 from hubexpert.moe.widen import linears, widen
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Build, Candidate, Example, ExpertRecord, Source
+from hubexpert.records import Build, Example, ExpertRecord, Source
 from hubexpert.train import fold_means, mean_gates, train, trainable
 from hubexpert.workspace import file_digest
 
 FRESH_RANK = 16
-
-
-def adapter_factors(candidate: Candidate) -> Factors:
-    """The factors of a candidate at its commit, from the cache or the Hub.
-
-    Raises:
-        UnusableError: its weights cannot be used.
-        HubExpertError: the Hub cannot be reached.
-    """
-    file = candidate.file or "adapter_model.safetensors"
-    return read_factors(hub.download(candidate.source, ("adapter_config.json", file)), file)
 
 
 def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
@@ -39,7 +27,7 @@ def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
 def build_mixture(
     model: Lm,
     base: Source,
-    experts: Sequence[Candidate],
+    experts: Sequence[Source],
     examples: Sequence[Example],
     section: TrainSection,
     folder: Path,
@@ -61,7 +49,7 @@ def build_mixture(
         seed: of routers, the shared expert and the order of examples.
         quiet: no progress.
     """
-    factors = [adapter_factors(candidate) for candidate in experts]
+    factors = [adapter_factors(source) for source in experts]
     layers = linears(model.model, {suffix for f in factors for suffix in f.suffixes})
     wide = widen(factors, layers, shared_rank=section.shared_rank, seed=seed)
     mixture = attach(model.model, wide, top_k=section.top_k, seed=seed)
@@ -74,8 +62,7 @@ def build_mixture(
         )
         means = mean_gates(Lm(mixture.eval(), model.tokenizer), encoded)
         fold_means(mixture, means)
-        sources = [candidate.source for candidate in experts]
-        uses_pattern = save(mixture, folder, base=base.repo, experts=sources)
+        uses_pattern = save(mixture, folder, base=base.repo, experts=experts)
     finally:
         mixture.unload()
     shares = {module: tuple(round(float(x), 6) for x in mean) for module, mean in means.items()}
@@ -87,7 +74,7 @@ def build_mixture(
                 target_modules=factors[i].suffixes,
                 share=round(fmean(share[i] for share in shares.values()), 6),
             )
-            for i, source in enumerate(sources)
+            for i, source in enumerate(experts)
         ),
         shared_rank=section.shared_rank,
         rank=wide.rank,

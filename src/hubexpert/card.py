@@ -9,13 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hubexpert import figures
-from hubexpert.escape import code, fence, is_local, link, prose, shown_name
+from hubexpert.escape import code, fence, link, prose, shown_name
 from hubexpert.licenses import classify, other_name, roll_up
-from hubexpert.lock import Lock
+from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import ACCEPTED, Refused, Source
 from hubexpert.snippets import snippets
+from hubexpert.verdict import points, signed
 
 TEMPLATES = Path(__file__).parent / "templates"
 LISTED = 30  # refused candidates by name
@@ -75,7 +76,8 @@ def _facts(lock: Lock) -> dict[str, Any]:
     """What the lock says as it is: task, data, training, versions."""
     recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
     # parsed and written again: the keys in their own order, not in that of the lock
-    recipe_yaml = yaml.safe_dump(_without_paths(recipe.model_dump(mode="json")), sort_keys=False)
+    shown = {**locked_recipe(recipe), "base": shown_name(recipe.base)}
+    recipe_yaml = yaml.safe_dump(shown, sort_keys=False)
     packages = "\n".join(f"{name} {version}" for name, version in sorted(lock.packages.items()))
     return {
         "task": recipe.task,
@@ -87,7 +89,7 @@ def _facts(lock: Lock) -> dict[str, Any]:
         "shots": lock.scores.base.n,
         "held_out": max((system.n for system in lock.report.systems), default=0),
         "removed": lock.report.removed,
-        "digests": {"shots": lock.digests.get("shots", "-"), "test": lock.digests.get("test", "")},
+        "digests": {"shots": lock.digests.get("shots", "-"), "test": lock.digests.get("test", "-")},
         "packages": fence(packages, "text"),
         "recipe_yaml": fence(recipe_yaml, "yaml"),
         "base_name": shown_name(lock.base.repo),
@@ -96,25 +98,16 @@ def _facts(lock: Lock) -> dict[str, Any]:
     }
 
 
-def _without_paths(value: Any) -> Any:
-    """The recipe without the places of folders on this machine: of absolute paths only the last part."""
-    if isinstance(value, dict):
-        return {key: _without_paths(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_paths(part) for part in value]
-    return shown_name(value) if isinstance(value, str) and is_local(value) else value
-
-
 def _comparison(lock: Lock) -> dict[str, Any]:
     """The systems as rows, with routed minus each of them."""
-    gains = {d.second: f"{_signed(d.value)} [{_signed(d.low)}, {_signed(d.high)}]" for d in lock.report.differences}
+    gains = {d.second: f"{signed(d.value)} [{signed(d.low)}, {signed(d.high)}]" for d in lock.report.differences}
     rows = [
         {
             "name": system.name,
             "meaning": MEANINGS.get(system.name, ""),
             "note": system.note,
-            "value": _points(system.value),
-            "interval": f"{_points(system.low)} to {_points(system.high)}",
+            "value": points(system.value),
+            "interval": f"{points(system.low)} to {points(system.high)}",
             "n": system.n,
             "gain": Markup(gains.get(system.name, "")),  # noqa: S704 - numbers only
         }
@@ -125,8 +118,8 @@ def _comparison(lock: Lock) -> dict[str, Any]:
     return {
         "systems": rows,
         "measured": [system.name for system in lock.report.systems],
-        "precision": _points(max(routed.high - routed.value, routed.value - routed.low)) if routed else "-",
-        "near_chance": _points(chance) if routed and chance is not None and routed.low <= chance else None,
+        "precision": points(max(routed.high - routed.value, routed.value - routed.low)) if routed else "-",
+        "near_chance": points(chance) if routed and chance is not None and routed.low <= chance else None,
     }
 
 
@@ -142,7 +135,7 @@ def _provenance(lock: Lock) -> dict[str, Any]:
         return {
             "link": link(source, endpoint),
             "license": source.license or "none given",
-            "metric": _points(score.exact_match) if score else "-",
+            "metric": points(score.exact_match) if score else "-",
             "perplexity": f"{score.perplexity:.3g}" if score else "-",
             "reason": reasons.get(source.repo, ""),
         }
@@ -179,12 +172,3 @@ def _targets(modules: tuple[str, ...]) -> Markup:
     """The first eight module names, and how many more."""
     more = f" and {len(modules) - 8} more" if len(modules) > 8 else ""
     return Markup(", ".join(code(module) for module in modules[:8]) + more)  # noqa: S704 - joined code spans
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def _signed(value: float) -> str:
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text

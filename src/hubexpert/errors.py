@@ -13,3 +13,9 @@ class HubExpertError(Exception):
         super().__init__(message)
         self.message = message
         self.fix = fix
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign error's message, shortened; its type where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

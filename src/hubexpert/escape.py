@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from hubexpert.recipe import is_folder
 from hubexpert.records import Source
 
 LONGEST = 300  # characters shown of one piece of text
@@ -24,7 +25,7 @@ AUTOLINK = re.compile(r"(://|@|\b(?:mailto|xmpp|javascript|data)(?=:)|\bwww(?=\.
 def clean(text: object, *, longest: int = LONGEST) -> str:
     """`text` on one line: white space collapsed, control, bidi and invisible characters as U+FFFD, cut if long."""
     shown, marks = "", 0
-    for character in unicodedata.normalize("NFC", str(text)):
+    for character in unicodedata.normalize("NFC", str(text)[: 4 * longest]):
         marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
         if marks <= MOST_MARKS:
             shown += _visible(character)
@@ -72,22 +73,17 @@ def plain(text: object) -> str:
     return clean(text).encode("ascii", "replace").decode()
 
 
-def is_local(repo: str) -> bool:
-    """Whether `repo` names a folder on this machine rather than a repository."""
-    return repo.startswith(("/", ".", "~", "\\")) or bool(re.match(r"[A-Za-z]:[\\/]", repo))
-
-
 def shown_name(repo: str) -> str:
     """What a page calls `repo`: of a folder only the last part, never where it lies on this machine."""
-    if not is_local(repo):
+    if not is_folder(repo):
         return repo
-    return PurePath(repo.replace("\\", "/")).name.strip(".~") or "local folder"
+    return PurePath(repo).name.strip(".~") or "local folder"
 
 
 def link(source: Source, endpoint: str) -> Markup:
     """A Markdown link to the source at its commit; only the name for folders and for what is no repository id."""
     name = code(shown_name(source.repo))
-    if is_local(source.repo) or len(source.repo) > LONGEST or not REPO_ID.fullmatch(source.repo) or ".." in source.repo:
+    if len(source.repo) > LONGEST or not REPO_ID.fullmatch(source.repo) or ".." in source.repo:
         return name
     kind = "datasets/" if source.repo_type == "dataset" else ""
     address = f"{_trusted(endpoint)}/{kind}{quote(source.repo, safe='/')}/tree/{source.revision}"

@@ -8,18 +8,18 @@ from pathlib import Path
 from statistics import fmean
 
 from hubexpert import lm
-from hubexpert.build import adapter_factors, fresh_lora
-from hubexpert.experts.score import answer_length
+from hubexpert.build import fresh_lora
+from hubexpert.experts.score import adapter_factors, answer_length
 from hubexpert.factors import applied
 from hubexpert.lm import Lm
-from hubexpert.metrics import measure
+from hubexpert.measure import measure
 from hubexpert.moe.adapter import load, static
 from hubexpert.progress import track
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Build, Candidate, Difference, Example, Report, SystemScore
+from hubexpert.records import Build, Difference, Example, Report, Source, SystemScore
 from hubexpert.statistics import bootstrap, paired
 from hubexpert.verdict import judge
-from hubexpert.workspace import Journal, fingerprint
+from hubexpert.workspace import METHOD, Journal, fingerprint
 
 PER_CALL = 64
 ROUTED = "routed"
@@ -29,9 +29,10 @@ ROUTED = "routed"
 class Contest:
     """What is compared, and on what: the mixture in `folder`, the best single adapter, the shots, the held-out rows."""
 
+    base: Source
     build: Build
     folder: Path
-    best: Candidate
+    best: Source
     shots: tuple[Example, ...]
     test: tuple[Example, ...]
     metric: str
@@ -71,10 +72,15 @@ def compare(
 
 
 def _depends(contest: Contest, name: str) -> dict[str, object]:
-    """What one system's answers depend on, besides the base."""
-    parts: dict[str, object] = {"test": list(contest.test), "metric": contest.metric}
+    """What one system's answers depend on."""
+    parts: dict[str, object] = {
+        "method": METHOD,
+        "base": contest.base,
+        "test": list(contest.test),
+        "metric": contest.metric,
+    }
     if name == "best-single":
-        parts["adapter"] = contest.best.source
+        parts["adapter"] = contest.best
     elif name in ("static", ROUTED):
         parts["files"] = contest.build.files
     elif name == "fresh-lora":
@@ -142,7 +148,7 @@ def chance(contest: Contest) -> float:
 
 def _report(results: Mapping[str, Sequence[float]], contest: Contest, removed: int) -> Report:
     notes = {
-        "best-single": contest.best.source.repo,
+        "best-single": contest.best.repo,
         "fresh-lora": f"rank {contest.section.shared_rank or 16}, the mixture's learning rate and epochs",
     }
     systems = []

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from typing import Any
 
 import safetensors
 import torch
-from peft.utils.other import get_pattern_key
 from torch import nn
 
+from hubexpert.errors import first_line
+
 PREFIX = "base_model.model."
+WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
+PLAIN_NAME = re.compile(r"[\w.]+")
 BROKEN, SHAPE, NAN, NO_OP = "weights-broken", "shape-mismatch", "nan-weights", "no-op"
 
 
@@ -43,7 +47,7 @@ class Factors:
         return tuple(sorted({module.rsplit(".", 1)[-1] for module in self.a}))
 
 
-def read_factors(folder: Path, file: str = "adapter_model.safetensors") -> Factors:
+def read_factors(folder: Path) -> Factors:
     """The factors of the PEFT LoRA in `folder`, in float32 on the CPU.
 
     Folds alpha/r, or alpha/√r for rslora, with rank_pattern and alpha_pattern, into B. DoRA, biases and saved modules
@@ -53,11 +57,13 @@ def read_factors(folder: Path, file: str = "adapter_model.safetensors") -> Facto
         UnusableError: `weights-broken` (unreadable), `shape-mismatch` (A and B disagree), `nan-weights`, `no-op`.
     """
     try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        with safetensors.safe_open(folder / file, framework="pt") as weights:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        with safetensors.safe_open(folder / WEIGHTS_FILE, framework="pt") as weights:
             tensors = {key: weights.get_tensor(key).float() for key in weights.keys()}  # noqa: SIM118  not a dict
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise UnusableError(BROKEN, f"its weights cannot be read: {str(error)[:120]}") from error
+    except OSError as error:
+        raise UnusableError(BROKEN, f"its weights cannot be read: {error.strerror}") from error
+    except (ValueError, safetensors.SafetensorError) as error:
+        raise UnusableError(BROKEN, f"its weights cannot be read: {first_line(error)}") from error
     a: dict[str, torch.Tensor] = {}
     b: dict[str, torch.Tensor] = {}
     for key, tensor in tensors.items():
@@ -65,20 +71,28 @@ def read_factors(folder: Path, file: str = "adapter_model.safetensors") -> Facto
         if part not in ("A.weight", "B.weight"):
             raise UnusableError(BROKEN, f"it holds a tensor that is no LoRA factor: {key[:80]}")
         (a if part == "A.weight" else b)[module] = tensor
-    _check(a, b)
+    _check_pairs(a, b)
     scaled = {module: b[module] * scaling(config, module, a[module].shape[0]) for module in sorted(a)}
-    return Factors({module: a[module] for module in sorted(a)}, scaled)
+    factors = Factors({module: a[module] for module in sorted(a)}, scaled)
+    _check_values(factors)
+    return factors
 
 
 def scaling(config: dict[str, Any], module: str, rank: int) -> float:
     """PEFT's scaling of one module: alpha/r, or alpha/√r for rslora; `alpha_pattern` overrides alpha."""
-    alphas = config.get("alpha_pattern") or {}
-    key = get_pattern_key(alphas.keys(), module)
-    alpha = float(alphas.get(key, config.get("lora_alpha") or 8))
+    alpha = config.get("lora_alpha", 8)
+    for name, value in (config.get("alpha_pattern") or {}).items():
+        if not PLAIN_NAME.fullmatch(name):  # PEFT reads it as a regular expression; a stranger's is not run here
+            raise UnusableError(BROKEN, "its alpha_pattern has a key that is no module's name")
+        if f".{module}".endswith(f".{name}"):
+            alpha = value
+            break
+    if not isinstance(alpha, (int, float)):
+        raise UnusableError(BROKEN, "its alpha is no number")
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def _check(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+def _check_pairs(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
     if not a or a.keys() != b.keys():
         raise UnusableError(BROKEN, "some modules have only one of lora_A and lora_B")
     for module in a:
@@ -86,9 +100,13 @@ def _check(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
             raise UnusableError(
                 SHAPE, f"A {tuple(a[module].shape)} and B {tuple(b[module].shape)} of {module} disagree"
             )
-        if not (torch.isfinite(a[module]).all() and torch.isfinite(b[module]).all()):
+
+
+def _check_values(factors: Factors) -> None:
+    for module, a in factors.a.items():
+        if not (torch.isfinite(a).all() and torch.isfinite(factors.b[module]).all()):
             raise UnusableError(NAN, f"{module} holds NaN or infinity")
-    if not any(a[module].any() and b[module].any() for module in a):
+    if not any(a.any() and factors.b[module].any() for module, a in factors.a.items()):
         raise UnusableError(NO_OP, "all its updates are zero: it changes nothing")
 
 
@@ -112,14 +130,16 @@ def check_fit(model: nn.Module, factors: Factors) -> None:
 
 @contextmanager
 def applied(model: nn.Module, factors: Factors) -> Iterator[None]:
-    """Within the block the base computes W x + B (A x): what PEFT computes for this adapter, with nothing rebuilt."""
+    """Within the block the base computes W x + B (A x): what PEFT computes for this adapter, with nothing rebuilt.
+
+    The factors stay in float32 whatever the base's dtype, as PEFT keeps them.
+    """
     modules = dict(model.named_modules())
     handles = []
     try:
         for module, a in factors.a.items():
-            weight = modules[module].weight
-            dtype = weight.dtype if weight.is_floating_point() else torch.get_default_dtype()
-            hook = _Add(a.to(weight.device, dtype), factors.b[module].to(weight.device, dtype))
+            device = modules[module].weight.device
+            hook = _Add(a.to(device), factors.b[module].to(device))
             handles.append(modules[module].register_forward_hook(hook))
         yield
     finally:

@@ -12,11 +12,12 @@ from typing import Any
 
 import jinja2
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from hubexpert import hub
-from hubexpert.errors import HubExpertError
+from hubexpert.errors import HubExpertError, first_line
 from hubexpert.records import Example, Source
 
 BASE_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
@@ -35,6 +36,18 @@ class Lm:
         """The device of the model's first parameter."""
         device: torch.device = next(self.model.parameters()).device
         return device
+
+    @property
+    def context(self) -> int:
+        """How many tokens the model can read at once."""
+        return int(getattr(self.model.config, "max_position_embeddings", None) or 2**31)
+
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end an answer: the tokenizer's and those of the model's own generation settings."""
+        own = getattr(self.model.generation_config, "eos_token_id", None)
+        found = {self.tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
+        return sorted(found)
 
 
 @dataclass(frozen=True)
@@ -56,18 +69,25 @@ def load_lm(base: Source | Path, *, device: str | None = None) -> Lm:
         HubExpertError: the base cannot be had, is no causal language model or needs remote code.
     """
     folder = base if isinstance(base, Path) else hub.snapshot(base, BASE_FILES)
+    name = folder.name if isinstance(base, Path) else base.repo
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        name = folder.name if isinstance(base, Path) else base.repo
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise HubExpertError(
-            f"{name} cannot be loaded as a causal language model: {str(error).splitlines()[0][:200]}",
+            f"{name} cannot be loaded as a causal language model: {first_line(error)}",
             fix="name a base that transformers loads from safetensors without remote code",
         ) from error
+    if tokenizer.eos_token_id is None:
+        raise HubExpertError(
+            f"The tokenizer of {name} has no token that ends a text.",
+            fix="name a base whose tokenizer has an `eos_token`",
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Lm(model.to(where).eval(), tokenizer)
@@ -125,12 +145,14 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -
 
 @torch.inference_mode()
 def mean_nll(lm: Lm, encoded: Sequence[Encoded]) -> list[float]:
-    """The mean negative log-likelihood (nats) of each answer's tokens given its prompt, in the order given."""
+    """The mean negative log-likelihood (nats) of each answer's tokens given its prompt, in the order given.
+
+    The end-of-turn token is one of the answer's tokens. What exceeds the model's context is cut from the left.
+    """
     result = [0.0] * len(encoded)
     for batch in batches([len(e.prompt) + len(e.answer) for e in encoded]):
-        inputs = left_padded(
-            [(*encoded[i].prompt, *encoded[i].answer) for i in batch], lm.tokenizer.pad_token_id, lm.device
-        )
+        rows = [(*encoded[i].prompt, *encoded[i].answer)[-lm.context :] for i in batch]
+        inputs = left_padded(rows, lm.tokenizer.pad_token_id, lm.device)
         longest = max(len(encoded[i].answer) for i in batch)
         logits = lm.model(
             **inputs, logits_to_keep=longest + 1, use_cache=False
@@ -145,16 +167,24 @@ def mean_nll(lm: Lm, encoded: Sequence[Encoded]) -> list[float]:
 
 @torch.inference_mode()
 def generate(lm: Lm, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[str]:
-    """The greedy continuation of each prompt as text without special tokens, in the order given."""
+    """The greedy continuation of each prompt as text without special tokens, in the order given.
+
+    Plain greedy: penalties among the model's own generation settings are switched off. A prompt that leaves no room for
+    the answer in the model's context is cut from the left.
+    """
     result = [""] * len(prompts)
+    room = max(1, lm.context - max_new_tokens)
     for batch in batches([len(prompt) + max_new_tokens for prompt in prompts]):
-        inputs = left_padded([prompts[i] for i in batch], lm.tokenizer.pad_token_id, lm.device)
+        inputs = left_padded([prompts[i][-room:] for i in batch], lm.tokenizer.pad_token_id, lm.device)
         del inputs["position_ids"]  # generate derives them from the mask
         made = lm.model.generate(
             **inputs,
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
+            eos_token_id=lm.ends,
             pad_token_id=lm.tokenizer.pad_token_id,
         )
         texts = lm.tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)

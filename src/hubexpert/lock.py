@@ -33,7 +33,7 @@ class Lock(Record):
 def locked_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe as the lock keeps it: absolute paths shortened to their last part, since the lock is published."""
     kept = recipe.model_dump(mode="json")
-    for key in ("shots", "test"):
+    for key in ("shots", "test", "metric"):
         path = kept["task"][key]
         if path and (Path(path).is_absolute() or path.startswith("~")):
             kept["task"][key] = Path(path).name

@@ -2,9 +2,9 @@
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from hubexpert.escape import REPO_ID, clean, is_local
+from hubexpert.escape import REPO_ID, clean
 from hubexpert.lock import Lock
-from hubexpert.recipe import parse_recipe
+from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import SystemScore
 
 TAGS = ("hubexpert", "mixture-of-lora-experts", "lora")
@@ -20,7 +20,7 @@ def metadata(lock: Lock, *, repo: str | None, license_id: str, license_name: str
         license_name: goes with the licence `other`.
     """
     task = clean(parse_recipe(lock.recipe, name="the recipe in the lock").task.name, longest=96)
-    base = None if is_local(lock.base.repo) else lock.base.repo
+    base = None if is_folder(lock.base.repo) else lock.base.repo
     tags = [*TAGS, *([f"base_model:adapter:{base}"] if base else [])]
     measured = [s for s in lock.report.systems if s.name in ("static", "routed")]
     data = ModelCardData(

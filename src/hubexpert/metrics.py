@@ -1,6 +1,7 @@
-"""Metrics of one answer against the gold output: ours, and any `evaluate` metric by id or path.
+"""Our metrics of one answer against the gold output.
 
-Every metric here gives one value in [0, 1] an example, so that systems can be compared example by example.
+Each gives one value in [0, 1] an example, higher is better, so that systems can be compared example by
+example.
 """
 
 import re
@@ -8,23 +9,25 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from hubexpert.errors import HubExpertError
 from hubexpert.records import Example
 
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-LETTER = re.compile(r"^\(?([A-Z])[).:]?(?:\s|$)")
+LETTER = re.compile(r"\(?([A-Z])(?:[).:]|$)")
 
 
 def exact_match(answer: str, example: Example) -> float:
     """1 when the post-processed answer equals the gold output (Open Knowledge, eq. 5), else 0.
 
-    With choices, an answer may name its choice by the text, or by its letter when the gold output is no bare letter
-    itself. Without, only the first non-empty line counts, unless the gold output has several.
+    With choices, answer and gold output may name a choice by its text, by beginning with it, or by its letter.
     """
     if example.choices:
-        return float(_choice(answer, example.choices) == _normal(example.output))
-    text = answer if "\n" in example.output else _first_line(answer)
-    return float(_normal(text) == _normal(example.output))
+        return float(_choice(answer, example.choices) == _choice(example.output, example.choices))
+    return float(_normal(answer) == _normal(example.output))
+
+
+def names_choice(text: str, choices: Sequence[str]) -> bool:
+    """Whether the text names one of the choices."""
+    return _choice(text, choices) in map(_normal, choices)
 
 
 def number(answer: str, example: Example) -> float:
@@ -43,48 +46,16 @@ def f1(answer: str, example: Example) -> float:
 OURS: dict[str, Callable[[str, Example], float]] = {"exact_match": exact_match, "number": number, "f1": f1}
 
 
-def measure(metric: str, answers: Sequence[str], examples: Sequence[Example]) -> list[float]:
-    """The metric's value of each answer; `metric` is one of ours, or an `evaluate` metric's id or path.
-
-    Raises:
-        HubExpertError: an `evaluate` metric cannot be loaded or gives no number.
-    """
-    if metric in OURS:
-        return [OURS[metric](answer, example) for answer, example in zip(answers, examples, strict=True)]
-    return _evaluate(metric, answers, examples)
-
-
-def _evaluate(metric: str, answers: Sequence[str], examples: Sequence[Example]) -> list[float]:
-    import evaluate
-
-    try:
-        loaded = evaluate.load(metric)
-        rows = [
-            loaded.compute(predictions=[answer.strip()], references=[example.output])
-            for answer, example in zip(answers, examples, strict=True)
-        ]
-        return [float(next(iter(row.values()))) for row in rows]
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        raise HubExpertError(
-            f"The metric `{metric}` cannot be used: {str(error).splitlines()[0][:200]}",
-            fix=f"set `task.metric` to one of {', '.join(OURS)}, or to an `evaluate` metric on texts that loads here",
-        ) from error
-
-
 def _choice(answer: str, choices: Sequence[str]) -> str:
-    """The normalised choice which the answer names: its whole first line, a letter, or the choice it begins with."""
-    line, normal = _first_line(answer), [_normal(choice) for choice in choices]
-    if _normal(line) in normal:
-        return _normal(line)
-    letter = LETTER.match(line)
+    """The normalised choice which the answer names: by its text, by a letter, or by beginning with it."""
+    text, normal = _normal(answer), [_normal(choice) for choice in choices]
+    if text in normal:
+        return text
+    letter = LETTER.match(answer.strip())
     if letter and ord(letter[1]) - ord("A") < len(choices):
         return normal[ord(letter[1]) - ord("A")]
-    begun = [choice for choice in normal if choice and f"{_normal(line)} ".startswith(f"{choice} ")]
-    return max(begun, key=len, default=_normal(line))
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+    begun = [choice for choice in normal if choice and f"{text} ".startswith(f"{choice} ")]
+    return max(begun, key=len, default=text)
 
 
 def _normal(text: str) -> str:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import __version__, hub
+from hubexpert.assemble import renew
 from hubexpert.discover import discover_step
 from hubexpert.discover.aliases import resolve_alias
 from hubexpert.errors import HubExpertError
-from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, write_lock
-from hubexpert.recipe import Recipe, read_recipe
-from hubexpert.records import Build, Candidate, Discovery, Report, ScoreTable, Selection, Source
+from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
+from hubexpert.recipe import Recipe, is_folder, read_recipe
+from hubexpert.records import Build, Discovery, Example, Report, ScoreTable, Selection, Source
 from hubexpert.shots import Task, digest, read_task, without_leaks
-from hubexpert.workspace import Workspace, fingerprint
+from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
     from hubexpert.lm import Lm
@@ -55,10 +56,12 @@ def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> P
     """
     recipe = read_recipe(path)
     hub.show_progress(not quiet)
-    workspace = Workspace(path.parent / ".hubexpert")
+    workspace = Workspace(path.parent / WORKSPACE)
 
     @cache
     def base() -> Source:
+        if is_folder(recipe.base):
+            return folder_source(recipe.base, base_folder(path.parent, recipe.base))
         inputs = {"base": recipe.base, "endpoint": hub.endpoint()}
         return workspace.step("base", inputs, lambda: resolve_base(recipe.base), Source, again=refresh)[0]
 
@@ -66,27 +69,39 @@ def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> P
     def model() -> "Lm":
         from hubexpert.lm import load_lm
 
-        return load_lm(Path(recipe.base) if Path(recipe.base).is_dir() else base())
+        return load_lm(base_folder(path.parent, recipe.base) if is_folder(recipe.base) else base())
 
     return Project(path.parent, recipe, workspace, base, model, quiet)
 
 
 def resolve_base(name: str) -> Source:
-    """The base at a commit: a folder, an alias, or a Hub id with an optional @revision.
+    """The base at a commit: an alias, or a Hub id with an optional @revision.
 
     Raises:
         HubExpertError: there is no such base.
     """
-    folder = Path(name)
-    if folder.is_dir():
-        parts = sorted(p for p in folder.iterdir() if p.suffix in (".json", ".safetensors"))
-        total = hashlib.sha1(usedforsecurity=False)
-        for part in parts:
-            with part.open("rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
-        return Source(repo=name, revision=total.hexdigest())
     repo, _, revision = resolve_alias(name).partition("@")
     return hub.resolve(repo, revision=revision or None)
+
+
+def base_folder(recipe_folder: Path, base: str) -> Path:
+    """The folder of a base that is named by a path, which counts from the recipe's folder.
+
+    Raises:
+        HubExpertError: there is no model.
+    """
+    folder = recipe_folder / Path(base).expanduser()
+    if not (folder / "config.json").is_file():
+        raise HubExpertError(f"There is no model at {folder}.", fix="correct `base` in the recipe")
+    return folder
+
+
+def folder_source(name: str, folder: Path) -> Source:
+    """The base in `folder` as a source: its revision is the SHA-1 of its files' names and contents."""
+    total = hashlib.sha1(usedforsecurity=False)
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        total.update(f"{file.name}\n{file_digest(file)}\n".encode())
+    return Source(repo=name, revision=total.hexdigest())
 
 
 def task(project: Project) -> Task:
@@ -106,13 +121,14 @@ def score(project: Project) -> ScoreTable:
         HubExpertError: no adapter was accepted, or none could be scored.
     """
     work, base = task(project), project.base()  # a wrong file or base is told before anything else is asked for
-    accepted = discover(project).accepted
+    accepted = sorted(discover(project).accepted, key=lambda c: c.source.repo)
     if not accepted:
         raise HubExpertError(
             f"No usable adapter was found for {project.recipe.base}.",
             fix="see `hubexpert discover`, then widen `discover.licenses` or name adapters in `discover.include`",
         )
     inputs = {
+        "method": METHOD,
         "base": base,
         "accepted": [c.source for c in accepted],
         "shots": list(work.shots),
@@ -135,7 +151,10 @@ def score(project: Project) -> ScoreTable:
             quiet=project.quiet,
         )
 
-    return project.workspace.step("scores", inputs, produce, ScoreTable)[0]
+    def final(table: ScoreTable) -> bool:
+        return not any(refused.code.startswith("download-") for refused in table.refused)
+
+    return project.workspace.step("scores", inputs, produce, ScoreTable, keep=final)[0]
 
 
 def select(project: Project) -> Selection:
@@ -144,10 +163,10 @@ def select(project: Project) -> Selection:
     section = project.recipe.experts
 
     def similarity_of(sources: Sequence[Source]) -> list[list[float]]:
-        from hubexpert.build import adapter_factors
+        from hubexpert.experts.score import adapter_factors
         from hubexpert.experts.similarity import similarity_matrix
 
-        rows: list[list[float]] = similarity_matrix([adapter_factors(c) for c in candidates(project, sources)]).tolist()
+        rows: list[list[float]] = similarity_matrix([adapter_factors(source) for source in sources]).tolist()
         return rows
 
     def produce() -> Selection:
@@ -158,18 +177,13 @@ def select(project: Project) -> Selection:
     return project.workspace.step("selection", {"scores": table, "experts": section}, produce, Selection)[0]
 
 
-def candidates(project: Project, sources: Sequence[Source]) -> list[Candidate]:
-    """The candidates of these sources, in their order."""
-    found = {candidate.source: candidate for candidate in discover(project).candidates}
-    return [found[source] for source in sources]
-
-
 def build(project: Project) -> Build:
     """The trained mixture; its files lie in the workspace folder `build`."""
     selection = select(project)
     work = task(project)
     inputs = {
         "base": project.base(),
+        "method": METHOD,
         "experts": list(selection.chosen),
         "shots": list(work.shots),
         "train": project.recipe.train,
@@ -183,7 +197,7 @@ def build(project: Project) -> Build:
         made: list[Build] = []
 
         def fill(folder: Path) -> None:
-            experts = candidates(project, selection.chosen)
+            experts = selection.chosen
             section, seed = project.recipe.train, project.recipe.seed
             made.append(
                 build_mixture(
@@ -202,9 +216,16 @@ def build(project: Project) -> Build:
         project.workspace.replace_folder("build", fill)
         return made[0]
 
-    result = project.workspace.step("build", inputs, produce, Build)[0]
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    result, made_now = project.workspace.step("build", inputs, produce, Build)
+    if not made_now and not _whole(project.workspace.root / "build", result):
+        result, _ = project.workspace.step("build", inputs, produce, Build, again=True)
+    shutil.rmtree(checkpoints.parent, ignore_errors=True)
     return result
+
+
+def _whole(folder: Path, made: Build) -> bool:
+    """Whether the folder holds just the files that the record describes."""
+    return all((folder / name).is_file() and file_digest(folder / name) == d for name, d in made.files.items())
 
 
 def evaluate(project: Project) -> Report:
@@ -214,20 +235,15 @@ def evaluate(project: Project) -> Report:
         HubExpertError: the recipe names no held-out examples, or all of them stand among the shots.
     """
     work = task(project)
-    if not work.test:
-        raise HubExpertError(
-            "The recipe names no held-out examples, so nothing can be proved.",
-            fix="add `task.test: FILE` to the recipe, with at least 100 examples which are not among the shots",
-        )
-    test, removed = without_leaks(work.shots, work.test)
-    if not test:
-        raise HubExpertError("Every held-out example stands among the shots.", fix="name other examples in `task.test`")
+    test, removed = _held_out(project)
     made, selection = build(project), select(project)
-    best = candidates(project, [selection.pool[0].source])[0]
+    best = selection.pool[0].source
     inputs = {
+        "method": METHOD,
         "base": project.base(),
         "build": made,
-        "best": best.source,
+        "best": best,
+        "removed": removed,
         "shots": list(work.shots),
         "test": list(test),
         "metric": work.metric,
@@ -240,13 +256,30 @@ def evaluate(project: Project) -> Report:
         from hubexpert.evaluate import Contest, compare
 
         folder = project.workspace.root / "build"
-        contest = Contest(made, folder, best, work.shots, test, work.metric, project.recipe.train, project.recipe.seed)
+        base = project.base()
+        contest = Contest(
+            base, made, folder, best, work.shots, test, work.metric, project.recipe.train, project.recipe.seed
+        )
         journal = project.workspace.journal("evaluation")
         return compare(project.model(), contest, journal, checkpoints, removed=removed, quiet=project.quiet)
 
     result = project.workspace.step("report", inputs, produce, Report)[0]
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(checkpoints.parent, ignore_errors=True)
     return result
+
+
+def _held_out(project: Project) -> tuple[tuple[Example, ...], int]:
+    """The held-out examples which do not stand among the shots, and how many did."""
+    work = task(project)
+    if not work.test:
+        raise HubExpertError(
+            "The recipe names no held-out examples, so nothing can be proved.",
+            fix="add `task.test: FILE` to the recipe, with at least 100 examples which are not among the shots",
+        )
+    test, removed = without_leaks(work.shots, work.test)
+    if not test:
+        raise HubExpertError("Every held-out example stands among the shots.", fix="name other examples in `task.test`")
+    return test, removed
 
 
 def lock(project: Project) -> Lock:
@@ -255,9 +288,9 @@ def lock(project: Project) -> Lock:
     work = task(project)
     made = Lock(
         version=LOCK_VERSION,
-        recipe=project.recipe.model_dump(mode="json"),
+        recipe=locked_recipe(project.recipe),
         base=project.base(),
-        discovery=discover(project),
+        discovery=locked_discovery(discover(project)),
         scores=score(project),
         selection=select(project),
         build=build(project),
@@ -269,20 +302,11 @@ def lock(project: Project) -> Lock:
     return made
 
 
-def card(project: Project, made: Lock) -> Path:
-    """The folder to publish: the build's files, the lock, the card and its figures."""
-    from hubexpert.assemble import assemble
-
-    built = project.workspace.root / "build"
-    return project.workspace.replace_folder(
-        "publish", lambda folder: assemble(made, built, folder, repo=project.recipe.publish.repo)
-    )
-
-
 def run(project: Project, *, refresh: bool = False) -> Lock:
     """All stages up to the card; only what changed, as far as the Hub was last asked (`refresh` asks again)."""
     with project.workspace.locked():
+        _held_out(project)  # what cannot be proved in the end is told at the start
         discover(project, again=refresh)
         made = lock(project)
-        card(project, made)
+        renew(made, project.workspace, repo=project.recipe.publish.repo)
         return made

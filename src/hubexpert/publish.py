@@ -1,21 +1,24 @@
 """Publishing: only what the lock describes, and only what the verdict allows."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hubexpert import hub
-from hubexpert.assemble import PUBLISHED_FILES, check_files
+from hubexpert.assemble import PUBLISHED_FILES, check_files, published_files, write_page
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import plain, shown_name
 from hubexpert.lock import DEFAULT_LOCK, Lock, render_lock
-from hubexpert.recipe import parse_recipe
+from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Published
 
 
 def publish(
     lock: Lock, folder: Path, *, repo: str, private: bool, create_pr: bool, dry_run: bool, force: bool
 ) -> Published:
-    """Publish the assembled folder as one commit.
+    """Publish the assembled folder as one commit, with a card that names the repository; the folder is not touched.
 
     Args:
         lock: what the folder was assembled from.
@@ -35,7 +38,7 @@ def publish(
             f"The verdict is `{lock.report.verdict}`: {lock.report.sentence}",
             fix="hubexpert publish --force  (publishes it nevertheless; the card keeps the verdict)",
         )
-    if Path(lock.base.repo).is_absolute() or Path(lock.base.repo).is_dir():
+    if is_folder(lock.base.repo):
         raise HubExpertError(
             "The base is a folder on this machine, which nobody else can load, and its path would be published.",
             fix="name the base by its Hub id in the recipe, then `hubexpert run`",
@@ -43,7 +46,18 @@ def publish(
     _check_folder(lock, folder)
     if dry_run:
         return Published(repo=repo, url=f"{hub.endpoint()}/{repo}", commit="", changed=False)
-    return hub.publish(repo, folder, message=commit_message(lock), private=private, create_pr=create_pr)
+    with _addressed(lock, folder, repo) as page:
+        return hub.publish(repo, page, message=commit_message(lock), private=private, create_pr=create_pr)
+
+
+@contextmanager
+def _addressed(lock: Lock, folder: Path, repo: str) -> Iterator[Path]:
+    """A copy of the folder whose card names `repo`, for as long as the block lasts; weights are linked, not copied."""
+    with TemporaryDirectory(prefix="hubexpert-") as name:
+        for file in published_files(lock):
+            Path(name, file).symlink_to((folder / file).resolve())
+        write_page(lock, Path(name), repo=repo)
+        yield Path(name)
 
 
 def contents(folder: Path) -> list[tuple[str, int]]:

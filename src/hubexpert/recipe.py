@@ -2,19 +2,21 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hubexpert.errors import HubExpertError
 
-DEFAULT_RECIPE = "hubexpert.yaml"
 FREE_LICENSES = (
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0",
     "cc-by-sa-3.0", "cdla-permissive-2.0", "cdla-sharing-1.0", "unlicense", "openrail", "bigscience-openrail-m",
     "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3", "gemma",
 )  # fmt: skip
+
+
+Rank = Literal["exact_match", "perplexity"]
 
 
 class Section(BaseModel):
@@ -49,18 +51,27 @@ class ExpertsSection(Section):
     candidates: Annotated[int, Field(gt=0)] = 8
     count: Annotated[int, Field(gt=0)] = 4
     budget: Literal["full"] = "full"
-    rank: tuple[Literal["exact_match", "perplexity"], ...] = ("exact_match", "perplexity")
+    rank: Annotated[tuple[Literal["exact_match", "perplexity"], ...], Field(min_length=1)] = (
+        "exact_match",
+        "perplexity",
+    )
+
+    @model_validator(mode="after")
+    def _shortlist_holds_the_group(self) -> Self:
+        if self.count > self.candidates:
+            raise ValueError(f"`count` ({self.count}) experts cannot be chosen among `candidates` ({self.candidates})")
+        return self
 
 
 class TrainSection(Section):
     """How the mixture is trained. `shared_rank: 0` leaves the shared expert out."""
 
     epochs: Annotated[int, Field(ge=0)] = 5
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-5
     batch_size: Annotated[int, Field(gt=0)] = 8
-    max_length: Annotated[int, Field(gt=0)] = 1024
+    max_length: Annotated[int, Field(ge=16)] = 1024
     top_k: Annotated[int, Field(gt=0)] = 2
-    train: tuple[Literal["router", "experts"], ...] = ("router", "experts")
+    train: Annotated[tuple[Literal["router", "experts"], ...], Field(min_length=1)] = ("router", "experts")
     shared_rank: Annotated[int, Field(ge=0)] = 16
 
 
@@ -80,7 +91,7 @@ class Recipe(Section):
     experts: ExpertsSection = ExpertsSection()
     train: TrainSection = TrainSection()
     publish: PublishSection = PublishSection()
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 def is_folder(base: str) -> bool:
@@ -101,7 +112,7 @@ def read_recipe(path: Path) -> Recipe:
         )
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that is none
         where = getattr(error, "problem_mark", None)
         line = f" near line {where.line + 1}" if where else ""
         raise HubExpertError(

@@ -87,7 +87,6 @@ class Example(Record):
     output: str
     rationale: str | None = None
     choices: tuple[str, ...] = ()
-    source: Source | None = None
 
 
 class Score(Record):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hubexpert.errors import HubExpertError
+from hubexpert.metrics import names_choice
 from hubexpert.recipe import Recipe, TaskSection
 from hubexpert.records import Example, Record
 from hubexpert.workspace import fingerprint
@@ -14,10 +15,8 @@ FORMS = "`input` and `output` (or `target`), `prompt` and `completion`, or `mess
 
 
 class Task(Record):
-    """A task with its examples. `test` is empty where the recipe names no held-out file."""
+    """A task's examples and how an answer is judged. `test` is empty where the recipe names no held-out file."""
 
-    name: str
-    instruction: str
     metric: str
     shots: tuple[Example, ...]
     test: tuple[Example, ...]
@@ -32,7 +31,7 @@ def read_task(recipe: Recipe, folder: Path) -> Task:
     section: TaskSection = recipe.task
     shots = read_examples(folder / section.shots, instruction=section.instruction)
     test = read_examples(folder / section.test, instruction=section.instruction) if section.test else ()
-    return Task(name=section.name, instruction=section.instruction, metric=section.metric, shots=shots, test=test)
+    return Task(metric=section.metric, shots=shots, test=test)
 
 
 def read_examples(path: Path, *, instruction: str = "") -> tuple[Example, ...]:
@@ -59,7 +58,7 @@ def read_examples(path: Path, *, instruction: str = "") -> tuple[Example, ...]:
 def _read_file(path: Path, instruction: str) -> list[Example]:
     examples = []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON texts may hold U+2028
     except UnicodeDecodeError as error:
         raise HubExpertError(f"{path} is not UTF-8 text.", fix=f"save {path} as UTF-8") from error
     for number, line in enumerate(lines, start=1):
@@ -81,27 +80,37 @@ def _example(row: Any, instruction: str, where: str) -> Example:
         raise HubExpertError(f"{where} is not a JSON object.", fix=f"give each line {FORMS}")
     if "messages" in row:
         row = _from_messages(row, where)
-    given = row.get("input", row.get("prompt"))
-    output = next((row[key] for key in ("output", "target", "completion") if key in row), None)
-    if not isinstance(given, str) or not given.strip():
+    instruction = _text(row, ("instruction",), where) or instruction
+    given = _text(row, ("input", "prompt"), where)
+    if not given and row.get("instruction"):  # a row whose instruction says it all
+        instruction, given = "", instruction
+    output = _text(row, ("output", "target", "completion"), where)
+    if not given:
         raise HubExpertError(f"{where} has no input.", fix=f"give each line {FORMS}")
-    if isinstance(output, (int, float)) and not isinstance(output, bool):
-        output = str(output)
-    if not isinstance(output, str) or not output.strip():
-        raise HubExpertError(
-            f"{where} has no output.", fix="label every example: an `output` that is a text and not empty"
-        )
+    if not output:
+        raise HubExpertError(f"{where} has no output.", fix="label every example: an `output` that is a text")
     choices = row.get("choices") or ()
     if not isinstance(choices, (list, tuple)) or not all(isinstance(choice, str) for choice in choices):
         raise HubExpertError(f"{where}: `choices` is not a list of texts.", fix='write choices as ["a", "b"]')
-    rationale = row.get("rationale")
+    if choices and not names_choice(output, choices):
+        raise HubExpertError(f"{where}: the output is none of its choices.", fix="correct `output` or `choices`")
     return Example(
-        instruction=row.get("instruction") or instruction,
+        instruction=instruction,
         input=given,
-        output=output.strip(),
-        rationale=rationale.strip() if isinstance(rationale, str) and rationale.strip() else None,
+        output=output,
+        rationale=_text(row, ("rationale",), where) or None,
         choices=tuple(choices),
     )
+
+
+def _text(row: dict[str, Any], keys: Sequence[str], where: str) -> str:
+    """The first of the keys that the row has, as stripped text; numbers are written out, nothing is empty."""
+    value = next((row[key] for key in keys if row.get(key) is not None), "")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise HubExpertError(f"{where}: `{keys[0]}` is no text.", fix=f"give each line {FORMS}")
+    return value.strip()
 
 
 def _from_messages(row: dict[str, Any], where: str) -> dict[str, Any]:

@@ -4,9 +4,9 @@ import json
 import shlex
 from typing import Any
 
-from hubexpert.escape import fence, is_local, plain, shown_name
+from hubexpert.escape import fence, plain, shown_name
 from hubexpert.lock import Lock
-from hubexpert.recipe import parse_recipe
+from hubexpert.recipe import is_folder, parse_recipe
 
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what --max-lora-rank accepts
 
@@ -14,7 +14,7 @@ VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what --max-lora-rank accepts
 def snippets(lock: Lock, repo: str | None) -> dict[str, Any]:
     """How to load it, ready to paste; without a repository it is loaded from the folder of the card."""
     base, place = plain(shown_name(lock.base.repo)), plain(repo) if repo else "."
-    pinned = "" if is_local(lock.base.repo) else f', revision="{lock.base.revision}"'
+    pinned = "" if is_folder(lock.base.repo) else f', revision="{lock.base.revision}"'
     tokenizer = f"tokenizer = AutoTokenizer.from_pretrained({json.dumps(base)}{pinned})"
     rank = next((allowed for allowed in VLLM_RANKS if allowed >= lock.build.rank), None)
     task = parse_recipe(lock.recipe, name="the recipe in the lock").task.name

@@ -1,7 +1,8 @@
 """Intervals of means: the percentile bootstrap, on one system's scores or on paired differences.
 
-Both are deterministic for a seed. Where every value is the same, resampling can only repeat it and the bootstrap
-claims certainty; there the Wilson score interval says how little n equal observations show.
+Both are deterministic for a seed. Resampling equal values can only repeat them, so the bootstrap would claim
+certainty. Where all scores are 0, or all are 1, the Wilson score interval says instead how little n equal observations
+show, and equal differences get an interval drawn from it; scores that are all, say, 0.5 keep the bootstrap's.
 """
 
 from collections.abc import Sequence

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubexpert import hub
-from hubexpert.escape import is_local, shown_name
-from hubexpert.lock import DEFAULT_LOCK, Lock, read_lock, render_lock
-from hubexpert.recipe import Recipe, parse_recipe, read_recipe
+from hubexpert.discover.aliases import canonical_base
+from hubexpert.lock import DEFAULT_LOCK, Lock, locked_recipe, read_lock, render_lock
+from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
 from hubexpert.records import Record, Source
 from hubexpert.shots import digest, read_task
 
 
 class Status(Record):
-    """`stale` with the reasons, or `fresh` without any."""
+    """`stale` with the reasons, or `fresh` without any; `unchecked` says what was not looked at."""
 
     state: Literal["fresh", "stale"]
     reasons: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
 
 def status(recipe_path: Path, *, offline: bool = False) -> Status:
@@ -34,18 +35,32 @@ def status(recipe_path: Path, *, offline: bool = False) -> Status:
     if not lock_path.is_file():
         return Status(state="stale", reasons=("nothing built yet",))
     lock = read_lock(lock_path)
-    reasons = [*_recipe_reasons(recipe, lock), *_example_reasons(recipe, recipe_path.parent, lock)]
+    changed = changed_keys(recipe, lock)
+    reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
+    reasons += _example_reasons(recipe, recipe_path.parent, lock)
     if not offline:
         reasons += [*_upstream_reasons(lock), *_published_reasons(recipe, lock)]
-    return Status(state="stale" if reasons else "fresh", reasons=tuple(reasons))
+    return Status(
+        state="stale" if reasons else "fresh", reasons=tuple(reasons), unchecked=tuple(_unchecked(lock, offline))
+    )
 
 
-def _recipe_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
-    """One reason that names the keys with another value than when the lock was written."""
-    now = _flat(recipe.model_dump(mode="json"))
-    then = _flat(parse_recipe(lock.recipe, name="the recipe in the lock").model_dump(mode="json"))
-    if changed := [key for key in now if now[key] != then.get(key)]:
-        yield f"the recipe changed: {', '.join(changed)}"
+def changed_keys(recipe: Recipe, lock: Lock) -> list[str]:
+    """The keys of the recipe with another value than when the lock was written, dotted."""
+    now = _flat(locked_recipe(recipe))
+    then = _flat(locked_recipe(_recipe_of(lock)))
+    return [key for key in now if now[key] != then.get(key)]
+
+
+def _recipe_of(lock: Lock) -> Recipe:
+    return parse_recipe(lock.recipe, name="the recipe in the lock")
+
+
+def _unchecked(lock: Lock, offline: bool) -> Iterator[str]:
+    if offline:
+        yield "Offline: upstream and the published repository were not asked."
+    if is_folder(lock.base.repo):
+        yield "The base is a folder: whether its files changed was not looked at."
 
 
 def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -66,19 +81,22 @@ def _example_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
 
 
 def _upstream_reasons(lock: Lock) -> Iterator[str]:
-    """What became of the base and the experts since they were pinned."""
-    yield from _source_reasons("the base", lock.base, "config.json")
+    """What became of the base and the experts since they were pinned, at the revisions that the recipe asked for."""
+    recipe = _recipe_of(lock)
+    if not is_folder(lock.base.repo):
+        yield from _source_reasons("the base", lock.base, canonical_base(recipe.base)[1], "config.json")
+    named = [entry.strip().partition("@") for entry in recipe.discover.include]
+    asked = {repo.lower(): revision or None for repo, _, revision in named}
     for expert in lock.build.experts:
-        yield from _source_reasons("the expert", expert.source, "adapter_config.json")
+        revision = asked.get(expert.source.repo.lower())
+        yield from _source_reasons("the expert", expert.source, revision, "adapter_config.json")
 
 
-def _source_reasons(role: str, pinned: Source, config: str) -> Iterator[str]:
+def _source_reasons(role: str, pinned: Source, asked: str | None, config: str) -> Iterator[str]:
     """Reasons for one source. Not `hub.resolve`: that falls back on the cache when the Hub cannot be reached."""
-    name = f"{role} {shown_name(pinned.repo)}"
-    if is_local(pinned.repo):
-        return
+    name = f"{role} {pinned.repo}"
     try:
-        listing = hub.look(pinned.repo)
+        listing = hub.look(pinned.repo, asked)
         if listing.gated and listing.source.revision == pinned.revision:
             hub.read_json(pinned, config)  # whether a gated repository is open to us shows only at a file
     except hub.SourceError as error:

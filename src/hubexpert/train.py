@@ -1,6 +1,7 @@
 """Training: the mixture (routers and experts together) on examples, with `transformers.Trainer`."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hubexpert.progress import track
 from hubexpert.recipe import TrainSection
 
 IGNORED = -100
+WHOLE = "whole"  # a file in a checkpoint, written last
 
 
 def trainable(model: PeftModel, parts: Sequence[str]) -> None:
@@ -70,7 +72,7 @@ def train(
         warmup_steps=max(1, steps // 10),
         logging_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=1,
+        save_total_limit=2,  # while one is being written the other is whole
         report_to=[],
         disable_tqdm=True,
         seed=seed,
@@ -86,10 +88,10 @@ def train(
         args=arguments,
         train_dataset=rows,
         data_collator=lambda batch: collate(batch, pad),
-        callbacks=[_Progress(label, steps, quiet)],
+        callbacks=[_Progress(label, steps, quiet), _MarkWhole()],
     )
     trainer.remove_callback(PrinterCallback)  # it prints logs to stdout, where data goes
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = _last_whole(checkpoints)
     model.config.use_cache = False
     trainer.train(resume_from_checkpoint=last)
     model.config.use_cache = True
@@ -110,6 +112,19 @@ def collate(rows: Sequence[dict[str, list[int]]], pad: int) -> dict[str, torch.T
     batch = left_padded([row["input_ids"] for row in rows], pad, torch.device("cpu"))
     labels = left_padded([row["labels"] for row in rows], IGNORED, torch.device("cpu"))["input_ids"]
     return {**batch, "labels": labels}
+
+
+class _MarkWhole(TrainerCallback):
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+
+
+def _last_whole(checkpoints: Path) -> str | None:
+    """The last checkpoint that was written to its end; others, cut short by a kill, are removed."""
+    for folder in checkpoints.glob("checkpoint-*"):
+        if not (folder / WHOLE).exists():
+            shutil.rmtree(folder)
+    return get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
 
 
 class _Progress(TrainerCallback):
@@ -145,11 +160,11 @@ def mean_gates(model: Lm, encoded: Sequence[Encoded]) -> dict[str, torch.Tensor]
     handles = [listen(module, gate) for module, gate in layers.items()]
     try:
         for batch in batches([len(e.prompt) + len(e.answer) for e in encoded]):
-            rows = [(*encoded[i].prompt, *encoded[i].answer) for i in batch]
+            rows = [(*encoded[i].prompt, *encoded[i].answer)[-model.context :] for i in batch]
             inputs = left_padded(rows, model.tokenizer.pad_token_id, model.device)
             mask = inputs["attention_mask"]
             tokens += int(mask.sum())
-            model.model(**inputs, logits_to_keep=1, use_cache=False)
+            model.model(**inputs, use_cache=False)
     finally:
         for handle in handles:
             handle.remove()

@@ -56,14 +56,14 @@ def _above_zero(difference: Difference) -> bool:
 
 def _ship(scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
     gains = ", ".join(f"{_gain(against[name])} over {LABELS[name]}" for name in ("base", *SINGLES) if name in against)
-    routed = f"it scores {_points(scores['routed'].value)} on {_examples(scores)}"
+    routed = f"it scores {points(scores['routed'].value)} on {_examples(scores)}"
     return f"Ship the mixture: {routed}, {gains}{_random(against)}{_unmeasured(against)}."
 
 
 def _ship_single(best: str, scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
     return (
-        f"Ship {LABELS[best]} instead ({_points(scores[best].value)}): the mixture scores "
-        f"{_points(scores['routed'].value)} on {_examples(scores)}, {_gain(against['base'])} over the base, "
+        f"Ship {LABELS[best]} instead ({points(scores[best].value)}): the mixture scores "
+        f"{points(scores['routed'].value)} on {_examples(scores)}, {_gain(against['base'])} over the base, "
         f"but {_gain(against[best])} against {LABELS[best]}, {_shown(against[best])}{_unmeasured(against)}."
     )
 
@@ -71,8 +71,8 @@ def _ship_single(best: str, scores: dict[str, SystemScore], against: dict[str, D
 def _do_not_ship(scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
     base = against["base"]
     return (
-        f"Do not ship: the mixture scores {_points(scores['routed'].value)} on {_examples(scores)} against "
-        f"{_points(scores['base'].value)} for the base, {_gain(base)}, {_shown(base)}{_unmeasured(against)}."
+        f"Do not ship: the mixture scores {points(scores['routed'].value)} on {_examples(scores)} against "
+        f"{points(scores['base'].value)} for the base, {_gain(base)}, {_shown(base)}{_unmeasured(against)}."
     )
 
 
@@ -99,13 +99,15 @@ def _unmeasured(against: dict[str, Difference]) -> str:
 
 
 def _gain(difference: Difference) -> str:
-    return f"{_signed(difference.value)} points [{_signed(difference.low)}, {_signed(difference.high)}]"
+    return f"{signed(difference.value)} points [{signed(difference.low)}, {signed(difference.high)}]"
 
 
-def _points(value: float) -> str:
+def points(value: float) -> str:
+    """A score in points (hundredths)."""
     return f"{100 * value:.1f}"
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A difference in points, with its sign unless it rounds to zero."""
     text = f"{100 * value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text

@@ -21,6 +21,10 @@ from hubexpert.errors import HubExpertError
 from hubexpert.records import Record
 
 R = TypeVar("R", bound=Record)
+WORKSPACE = ".hubexpert"
+METHOD = (
+    1  # raised whenever prompts, answers, metrics or mixtures are made differently: stored results then do not hold
+)
 
 
 def fingerprint(value: object) -> str:
@@ -97,13 +101,15 @@ class Workspace:
         """The journal called `name`."""
         return Journal(self.root / f"{name}.jsonl")
 
-    def read(self, name: str, record: type[R]) -> R | None:
-        """The finished result of the step `name`, or None."""
-        stored = self._stored(name, record)
-        return stored[1] if stored else None
-
     def step(
-        self, name: str, inputs: object, produce: Callable[[], R], record: type[R], *, again: bool = False
+        self,
+        name: str,
+        inputs: object,
+        produce: Callable[[], R],
+        record: type[R],
+        *,
+        again: bool = False,
+        keep: Callable[[R], bool] = lambda _: True,
     ) -> tuple[R, bool]:
         """The result of the step `name` and whether it had to be produced.
 
@@ -113,29 +119,21 @@ class Workspace:
             produce: makes the result.
             record: the type of the result.
             again: produce even if the fingerprint holds.
+            keep: whether a result is final; one that is not is returned and not stored.
         """
         digest = fingerprint(inputs)
         stored = self._stored(name, record)
         if stored and stored[0] == digest and not again:
             return stored[1], False
         result = produce()
-        self.write(name, digest, result)
+        if keep(result):
+            self.write(name, digest, result)
         return result, True
 
     def write(self, name: str, digest: str, result: Record) -> None:
         """Store the result of the step `name` made from inputs with that fingerprint."""
         payload = {"inputs": digest, "result": result.model_dump(mode="json")}
         write_atomically(self.root / f"{name}.json", json.dumps(payload, indent=1))
-
-    def finished_with(self, name: str) -> str | None:
-        """The fingerprint of the inputs from which the step `name` was produced, or None."""
-        path = self.root / f"{name}.json"
-        if not path.is_file():
-            return None
-        try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["inputs"])
-        except (json.JSONDecodeError, KeyError):
-            return None
 
     def replace_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
         """Fill a temporary folder, then put it in the place of the folder `name`; returns that folder."""

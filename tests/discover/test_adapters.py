@@ -9,6 +9,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.localhub import Store
 from hubexpert.recipe import DiscoverSection
 from hubexpert.records import Candidate, Discovery
+from tests.discover.faults import Fault, client, faulty_hub
 from tests.discover.making import CONFIG, PICKLE, WEIGHTS, adapter, card, shapes
 
 
@@ -115,6 +116,25 @@ def test_excluded_adapters_are_left_out_by_name_or_pattern(store: Store, tmp_pat
     assert list(found(base, exclude=["excl/a", "exclother/*"], include=["exclother/c"])) == ["excl/b"]
 
 
+def test_an_adapter_named_in_another_case_is_the_same_one(store: Store, endpoint: str, tmp_path: Path) -> None:
+    store.add_folder("case/lora", adapter(tmp_path / "1", "case/base"))
+    store.add_folder("case/left-out", adapter(tmp_path / "2", "case/base"))
+    script = """
+from hubexpert.discover import discover
+from hubexpert.recipe import DiscoverSection
+section = DiscoverSection(include=("Case/LoRA",), exclude=("Case/Left-Out",))
+print([(c.source.repo, c.found_by) for c in discover("case/base", section, quiet=True).candidates])
+"""
+
+    def redirect(method: str, path: str, before: int) -> Fault | None:  # as the Hub does, to the name in its own case
+        typed = "/api/models/Case/LoRA"
+        return Fault(307, {"Location": path.replace(typed, typed.lower())}) if path.startswith(typed) else None
+
+    with faulty_hub(endpoint, redirect) as (address, _):
+        done = client(script, address)
+    assert done.stdout == "[('case/lora', ('tag', 'config', 'id'))]\n", done.stderr
+
+
 def test_the_limit_leaves_the_least_downloaded_out_but_never_a_named_one(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,18 +155,39 @@ def test_candidates_stand_in_order_of_downloads_then_name(store: Store, tmp_path
     assert [c.source.repo for c in found(base).values()] == ["order/c", "order/a", "order/b"]
 
 
-def test_an_alias_is_the_full_id_and_a_folder_is_what_adapters_call_it(store: Store, tmp_path: Path) -> None:
+def test_an_alias_is_the_full_id(store: Store, tmp_path: Path) -> None:
     store.add_folder("alias/lora", adapter(tmp_path / "1", "HuggingFaceTB/SmolLM2-1.7B"))
     result = discover("smollm2_1.7B", DiscoverSection(), quiet=True)
     assert result.base == "HuggingFaceTB/SmolLM2-1.7B"
     assert [c.source.repo for c in result.accepted] == ["alias/lora"]
-    folder = str(tmp_path / "my-base")
-    store.add_folder("alias/local", adapter(tmp_path / "2", folder, text=card(None)))
-    assert found(folder)["alias/local"].verdict == "accepted"
 
 
-def test_nothing_found_is_no_error(endpoint: str) -> None:
+def test_of_a_folder_the_hub_learns_nothing_and_named_adapters_are_taken(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "secret-base")
+    store.add_folder("local/same", adapter(tmp_path / "1", folder, text=card(None)))
+    store.add_folder("local/other", adapter(tmp_path / "2", "local/elsewhere"))
+    script = """
+from hubexpert.discover import discover
+from hubexpert.recipe import DiscoverSection
+found = discover({base!r}, DiscoverSection(include={include!r}), quiet=True)
+print([(c.source.repo, c.verdict) for c in found.candidates])
+"""
+    with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+        done = client(script.format(base=folder, include=("local/other",)), address)
+        nothing = client(script.format(base=folder + "-2", include=()), address)
+    assert done.stdout == "[('local/other', 'accepted'), ('local/same', 'accepted')]\n", done.stderr
+    assert nothing.stdout == "[]\n", nothing.stderr
+    assert not [path for _, path in seen if "secret-base" in path]
+
+
+def test_nothing_found_is_no_error_unless_there_is_no_such_base(store: Store, endpoint: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# A base without adapters\n")
+    store.add_folder("nobody/base", tmp_path)
     assert discover("nobody/base", DiscoverSection()) == Discovery(base="nobody/base", endpoint=endpoint, candidates=())
+    with pytest.raises(HubExpertError, match="nobody/nothing does not exist"):
+        discover("nobody/nothing", DiscoverSection())
 
 
 def test_an_unknown_alias_names_the_nearest() -> None:

@@ -7,19 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubexpert.cli.init import render_recipe
-from hubexpert.cli.main import main
 from hubexpert.discover import discover_step
 from hubexpert.localhub import Store
 from hubexpert.recipe import Recipe, parse_recipe, read_recipe
 from hubexpert.workspace import Workspace
+from tests.commands import run
 from tests.discover.making import adapter, card
-
-
-def run(*arguments: str) -> int:
-    """The exit code of a command."""
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    return int(caught.value.code or 0)
 
 
 @pytest.fixture()
@@ -48,9 +41,11 @@ def test_people_get_tables_and_the_way_on(pool: str, capsys: pytest.CaptureFixtu
     assert "cli/nowhere (named) is refused" in told.err
 
 
-def test_quiet_says_nothing_at_all(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("discover", "--base", pool, "--quiet") == 0
-    assert capsys.readouterr() == ("", "")
+def test_quiet_is_the_data_and_nothing_else(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("discover", "--base", pool, "--include", "cli/nowhere", "--quiet") == 0
+    told = capsys.readouterr()
+    assert f"{pool}-good" in told.out
+    assert told.err == ""
 
 
 def test_with_a_recipe_the_result_is_kept_for_the_next_stage(
@@ -77,7 +72,7 @@ def test_init_writes_a_recipe_of_defaults_and_never_over_another(
     expected = Recipe.model_validate({"base": "llama-2-7b", "task": {"name": "kshot", "shots": "kshot.jsonl"}})
     assert read_recipe(recipe) == expected
     told = capsys.readouterr()
-    assert "Wrote" in told.out
+    assert told.out == f"{recipe}\n"
     assert "kshot.jsonl is not there yet" in told.err
     assert run(*arguments, "--name", "second") == 1
     assert "--force" in capsys.readouterr().err

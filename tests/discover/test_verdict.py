@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubexpert.discover.reasons import Code, clean
+from hubexpert.discover.reasons import Code, brief
 from hubexpert.discover.verdict import MAX_SIZE, Evidence, Verdict, verdict
 from hubexpert.hub import RepoFiles
 from hubexpert.recipe import DiscoverSection
@@ -43,6 +43,13 @@ def test_a_good_adapter_is_accepted_with_its_real_rank_and_targets() -> None:
         ({"r": 10**4000}, "config-broken"),
         ({"lora_alpha": float("nan")}, "config-broken"),
         ({"lora_alpha": None}, "config-broken"),
+        ({"lora_alpha": 0}, "config-broken"),
+        ({"lora_alpha": -8.0}, "config-broken"),
+        ({"lora_alpha": True}, "config-broken"),
+        ({"rank_pattern": {"(a+)+$": 4}}, "config-broken"),
+        ({"alpha_pattern": {"(a+)+$": 4}}, "config-broken"),
+        ({"alpha_pattern": {"q_proj\n": 4}}, "config-broken"),
+        ({"fan_in_fan_out": True}, "not-lora"),
         ({"rank_pattern": [8]}, "config-broken"),
         ({"rank_pattern": {"q_proj": 0}}, "config-broken"),
         ({"alpha_pattern": {"q_proj": "x"}}, "config-broken"),
@@ -70,7 +77,7 @@ def test_each_fault_of_a_configuration_has_its_code(fields: dict[str, Any], code
     "fields",
     [
         {"a_field_of_the_future": {"x": [1]}},
-        {"rank_pattern": {"(a+)+$": 16}, "alpha_pattern": {"q_proj": 3.5}, "use_rslora": True},
+        {"rank_pattern": {"layers.0.q_proj": 16}, "alpha_pattern": {"q_proj": 3.5}, "use_rslora": True},
         {"target_modules": "all-linear", "bias": None, "modules_to_save": [], "init_lora_weights": "gaussian"},
         {"base_model_name_or_path": None},
         {"base_model_name_or_path": "A/Base/"},
@@ -101,8 +108,25 @@ def test_the_configuration_says_which_base_and_for_local_paths_the_card_or_the_u
 
 
 def test_a_former_name_of_the_base_is_the_base() -> None:
-    known = listing("gpt2", ("gpt2",))
-    assert judge(base="openai-community/gpt2", listing=known, config=config("gpt2")).code == "accepted"
+    former = "meta-llama/Meta-Llama-3.1-8B"
+    known = listing(former, (former,))
+    assert judge(base="meta-llama/Llama-3.1-8B", listing=known, config=config(former)).code == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("stated", "named", "code"),
+    [
+        ("/models/base", False, "accepted"),
+        ("/models/Base", False, "other-base"),
+        ("b/other", False, "other-base"),
+        ("b/other", True, "accepted"),
+    ],
+)
+def test_a_base_in_a_folder_has_the_adapters_that_name_its_path_or_that_the_user_names(
+    stated: str, named: bool, code: str
+) -> None:
+    known = listing(stated, (stated,))
+    assert judge(base="/models/base", listing=known, named=named, config=config(stated)).code == code
 
 
 @pytest.mark.parametrize(
@@ -110,6 +134,10 @@ def test_a_former_name_of_the_base_is_the_base() -> None:
     [
         ({}, "header-broken"),
         ({"model.layers.0.q_proj.lora_a": (16, 4)}, "header-broken"),
+        (
+            shapes() | {A.replace("q_proj", "\x1b[2J"): (4, 16), B.replace("q_proj", "\x1b[2J"): (16, 4)},
+            "header-broken",
+        ),
         ({A: (4, 16)}, "shape-mismatch"),
         ({A: (4, 16), B: (16, 8)}, "shape-mismatch"),
         ({A: (8, 16), B: (16, 8)}, "shape-mismatch"),
@@ -183,8 +211,8 @@ def test_every_reason_is_told_and_the_first_is_the_verdict() -> None:
     assert len(given.reasons) == 3
 
 
-def test_strangers_text_is_cut_and_loses_its_control_characters() -> None:
-    assert clean("a\x1b[31m\nb" + "x" * 500, 10) == "a[31mbxxx…"
+def test_strangers_text_is_cut_and_its_control_characters_are_marked() -> None:
+    assert brief("a\x1b[31m\nb" + "x" * 500) == "a\ufffd[31m b" + "x" * 71 + "…"
     (reason,) = judge(config=config("a/base") | {"peft_type": "\x1b[2J" + "Z" * 10_000}).reasons
     assert len(reason) < 120
     assert reason.isprintable()
@@ -228,7 +256,7 @@ def test_a_verdict_is_given_on_any_configuration_and_header(
         ("huggingface__peft__61", "not-lora", None),
         ("huggingface__peft__88", "not-lora", None),
         ("kirilssw__Phishing-analyzer-LoRA__1", "accepted", 8),
-        ("wujindou__BLOOM-LORA__1", "accepted", 8),
+        ("wujindou__BLOOM-LORA__1", "not-lora", 8),
     ],
 )
 def test_real_configurations_get_the_verdict_they_deserve(file: str, code: str, rank: int | None) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hubexpert.experts.similarity import cosine, similarity_matrix
+from hubexpert.experts.similarity import similarity_matrix
 from hubexpert.factors import Factors
 
 
@@ -11,6 +11,10 @@ def adapter(seed: int, modules: dict[str, int], inside: int = 6, outside: int = 
     generator = torch.Generator().manual_seed(seed)
     a = {m: torch.randn(r, inside, generator=generator) for m, r in modules.items()}
     return Factors(a, {m: torch.randn(outside, r, generator=generator) for m, r in modules.items()})
+
+
+def cosine(first: Factors, second: Factors) -> float:
+    return float(similarity_matrix([first, second])[0, 1])
 
 
 def slow_cosine(first: Factors, second: Factors) -> float:

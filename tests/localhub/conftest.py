@@ -65,3 +65,10 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return folder
+
+
+def head(api: "HfApi", repo: str) -> str:
+    """The id of the newest commit of a model."""
+    sha = api.model_info(repo).sha
+    assert sha is not None
+    return sha

@@ -52,6 +52,15 @@ def test_bad_cards_are_told_what_is_wrong(text: str, word: str) -> None:
     assert any(word in error for error in errors)
 
 
+def test_of_many_bad_values_the_first_is_named() -> None:
+    bad = ", ".join(f"bad-{number}" for number in range(2000))
+    models = "".join("- {results: 1}\n" for _ in range(2000))
+    text = card(f"license: [{bad}]\nlanguage: [{bad}]\nbase_model: [{bad.replace('bad', '-')}]\nmodel-index:\n{models}")
+    errors, _ = validate(text, "model")
+    assert len(errors) == 4 and sum(map(len, errors)) < 3000
+    assert any("'bad-0'" in error for error in errors)
+
+
 def test_a_card_without_metadata_is_doubtful_only() -> None:
     assert validate("# Just text", "model") == ([], ["empty or missing yaml metadata in repo card"])
 

@@ -1,9 +1,9 @@
-"""Commits, branches, pull requests."""
+"""Commits, branches, uploads."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,15 +15,13 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from tests.localhub.conftest import Site
+from hubexpert.localhub.commits import commit_edits
+from hubexpert.localhub.discussions import open_discussion
+from hubexpert.localhub.records import MAIN, Edit, FileEntry
+from hubexpert.localhub.repos import find
+from tests.localhub.conftest import Site, head
 
 AUTH = {"Authorization": "Bearer hf_alice"}
-
-
-def head(api: HfApi, repo: str) -> str:
-    sha = api.model_info(repo).sha
-    assert sha is not None
-    return sha
 
 
 def raw_commit(site: Site, repo: str, *changes: Mapping[str, object], title: str = "raw") -> tuple[int, str]:
@@ -142,36 +140,27 @@ def test_unusable_names_of_branches_are_refused(site: Site, repo: str, name: str
         site.alice.create_branch(repo, branch=name)
 
 
-def test_a_pull_request_is_discussed_merged_and_closed(site: Site, repo: str) -> None:
-    add = [CommitOperationAdd("a.txt", b"theirs")]
-    pull = site.bob.create_commit(repo, add, commit_message="better", commit_description="why", create_pr=True)
-    assert pull.pr_num is not None
-    site.carol.comment_discussion(repo, pull.pr_num, "nice")
-    site.bob.rename_discussion(repo, pull.pr_num, "much better")
-    details = site.nobody.get_discussion_details(repo, pull.pr_num)
-    assert [e.type for e in details.events] == ["comment", "comment", "title-change"]
-    assert (details.title, details.status, details.target_branch) == ("much better", "open", "refs/heads/main")
-    assert details.conflicting_files == []
-    site.alice.merge_pull_request(repo, pull.pr_num)
-    merged = site.nobody.get_discussion_details(repo, pull.pr_num)
-    assert (merged.status, merged.merge_commit_oid) == ("merged", head(site.alice, repo))
-    with pytest.raises(BadRequestError):
-        site.alice.merge_pull_request(repo, pull.pr_num)
-    talk = site.carol.create_discussion(repo, "a question")
-    site.alice.change_discussion_status(repo, talk.num, "closed")
-    found = {d.num: (d.is_pull_request, d.status) for d in site.nobody.get_repo_discussions(repo)}
-    assert found == {1: (True, "merged"), 2: (False, "closed")}
-    pulls = site.nobody.get_repo_discussions(repo, discussion_type="pull_request")
-    assert [d.num for d in pulls] == [1]
+def test_long_histories_and_lists_of_discussions_come_in_pages(site: Site, repo: str) -> None:
+    with site.store.writing() as db:
+        found = find(db, "model", repo)
+        assert found is not None
+        for number in range(1100):
+            edit = Edit("n.txt", FileEntry(f"{number:040x}", 1, "0" * 64, lfs=False))
+            commit_edits(db, site.store.blobs, found, MAIN, [edit], title=str(number), author="alice")
+        for number in range(120):
+            open_discussion(db, found, title=str(number), author="bob", status="open", base=None)
+    titles = [commit.title for commit in site.nobody.list_repo_commits(repo)]
+    assert titles[:1100] == [str(number) for number in reversed(range(1100))] and len(titles) == 1103
+    numbers = [item.num for item in site.nobody.get_repo_discussions(repo)]
+    assert numbers == list(range(120, 0, -1))
 
 
-def test_a_conflicting_pull_request_is_not_merged(site: Site, repo: str) -> None:
-    pull = site.bob.create_commit(repo, [CommitOperationAdd("a.txt", b"theirs")], commit_message="mine", create_pr=True)
-    assert pull.pr_num is not None
-    site.alice.upload_file(path_or_fileobj=b"ours", path_in_repo="a.txt", repo_id=repo)
-    assert site.nobody.get_discussion_details(repo, pull.pr_num).conflicting_files == ["a.txt"]
-    with pytest.raises(HfHubHTTPError, match=r"a\.txt"):
-        site.alice.merge_pull_request(repo, pull.pr_num)
+def test_a_moved_repository_answers_under_its_new_id_only(site: Site, repo: str, new_id: Callable[..., str]) -> None:
+    files, target = site.alice.list_repo_files(repo), new_id("moved", "lab")
+    site.alice.move_repo(repo, target)
+    assert not site.alice.repo_exists(repo) and site.bob.list_repo_files(target) == files
+    site.bob.upload_file(path_or_fileobj=b"1", path_in_repo="x", repo_id=target)
+    assert "x" in site.nobody.list_repo_files(target)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +198,16 @@ def test_a_malformed_change_is_refused(site: Site, repo: str, change: dict[str, 
 def test_a_commit_beyond_any_sane_size_is_refused(site: Site, repo: str) -> None:
     huge = {"key": "file", "value": {"path": "x", "content": "A" * (34 << 20), "encoding": "base64"}}
     assert raw_commit(site, repo, huge)[0] == 413
+    many = {"key": "deletedFile", "value": {"path": "x"}}
+    assert raw_commit(site, repo, *[many] * 100_001)[0] == 413
+
+
+def test_a_commit_has_one_header_and_it_comes_first(site: Site, repo: str) -> None:
+    before, header = head(site.alice, repo), json.dumps({"key": "header", "value": {"summary": "x"}})
+    line, url = json.dumps(file_change("x.txt")), f"{site.endpoint}/api/models/{repo}/commit/main"
+    for body in (f"{line}\n{header}", f"{header}\n{line}\n{header}", line, ""):
+        assert get_session().post(url, content=body, headers=AUTH).status_code == 400
+    assert head(site.alice, repo) == before
 
 
 def test_an_upload_must_be_what_was_announced(site: Site, repo: str) -> None:
@@ -223,7 +222,7 @@ def test_an_upload_must_be_what_was_announced(site: Site, repo: str) -> None:
     assert site.store.blobs.size(sha256) is None
     assert get_session().put(href, content=content).status_code == 200
     assert "actions" not in get_session().post(url, json=batch, headers=AUTH).json()["objects"][0]
-    assert list(site.store.blobs.scratch.iterdir()) == []
+    assert list(site.store.blobs.partial.iterdir()) == []
 
 
 def test_xet_uploads_are_told_what_to_do(site: Site, repo: str) -> None:

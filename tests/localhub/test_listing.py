@@ -1,5 +1,6 @@
 """Listings: computed tags, filters, expansion and pages."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,7 +52,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HfApi]:
         repo_type="dataset",
     )
     add("ben/tables", {"data/t.csv": "a,b\n"}, repo_type="dataset")
-    with LocalHub(store.root, tokens=[Token("hf_ann", "ann", "read"), Token("hf_ben", "ben", "read")]) as hub:
+    add("ann/broken-card", {"later.txt": "1"})
+    with LocalHub(store.root, tokens=[Token("hf_ann", "ann", "read"), Token("hf_ben", "ben", "write")]) as hub:
+        HfApi(endpoint=hub.endpoint, token="hf_ben").update_repo_settings("ben/merged", gated="auto")
+        for repo_id in ("ann/good-lora", "ann/good-lora", "ann/bare-lora"):
+            get_session().get(f"{hub.endpoint}/{repo_id}/resolve/main/adapter_config.json")
         yield HfApi(endpoint=hub.endpoint, token=False)
 
 
@@ -85,7 +90,9 @@ def test_the_relation_to_the_base_is_inferred(shelf: HfApi) -> None:
         ({"search": "LORA"}, {"ann/good-lora", "ann/bare-lora"}),
         ({"search": "%"}, set()),
         ({"author": "ben"}, {"ben/merged"}),
-        ({"gated": True}, set()),
+        ({"gated": True}, {"ben/merged"}),
+        ({"gated": False}, {"ann/good-lora", "ann/bare-lora", "ann/broken-card"}),
+        ({"gated": True, "author": "ann"}, set()),
     ],
 )
 def test_filters_are_combined_with_and(shelf: HfApi, query: dict[str, object], found: set[str]) -> None:
@@ -143,6 +150,18 @@ def test_pages_follow_each_other_without_gaps(shelf: HfApi, sort: str | None) ->
     assert seen == ids(shelf, sort=sort) and len(seen) == len(set(seen)) == 4
 
 
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("created_at", ["ben/merged", "ann/broken-card", "ann/bare-lora", "ann/good-lora"]),
+        ("last_modified", ["ann/broken-card", "ben/merged", "ann/bare-lora", "ann/good-lora"]),
+        ("downloads", ["ann/good-lora", "ann/bare-lora", "ben/merged", "ann/broken-card"]),
+    ],
+)
+def test_the_newest_and_the_most_wanted_come_first(shelf: HfApi, sort: str, order: list[str]) -> None:
+    assert ids(shelf, sort=sort) == order
+
+
 def _wire(sort: str) -> str:
     first, *rest = sort.split("_")
     return first + "".join(word.title() for word in rest)
@@ -154,8 +173,13 @@ def test_ascending_order_is_the_reverse(shelf: HfApi) -> None:
     assert up == down[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "bnVsbA==", "WzEsImEiXQ==", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5LDFd"])
-def test_a_foreign_cursor_is_refused(shelf: HfApi, cursor: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["x", "null", '[1,"a"]', "[99999999999999999999,1]", '["\\ud800",1]', '["2024",1e9]', "[" * 30_000],
+    ids=["text", "null", "key", "large", "surrogate", "float", "deep"],
+)
+def test_a_foreign_cursor_is_refused(shelf: HfApi, text: str) -> None:
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
     assert get_session().get(f"{shelf.endpoint}/api/models", params={"cursor": cursor}).status_code == 400
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +18,9 @@ from huggingface_hub import HfApi, get_session
 from hubexpert.errors import HubExpertError
 from hubexpert.localhub import LocalHub, Store, Token
 from hubexpert.localhub.gitids import tree_ids
-from hubexpert.localhub.records import FileEntry, Refusal
-from tests.localhub.conftest import write_folder
+from hubexpert.localhub.records import Edit, FileEntry, Refusal
+from hubexpert.localhub.trees import apply_edits
+from tests.localhub.conftest import Site, write_folder
 
 
 def test_adding_a_folder_twice_makes_one_commit(tmp_path: Path) -> None:
@@ -60,21 +62,26 @@ def test_killed_in_the_middle_of_an_upload_it_keeps_what_was_committed(tmp_path:
         api.create_repo("me/m")
         api.upload_file(path_or_fileobj=b"kept", path_in_repo="kept.txt", repo_id="me/m")
         with pytest.raises(httpx2.TransportError):
-            get_session().put(_upload_address(api, content), content=_cut_short(content, server, root / "scratch"))
+            get_session().put(
+                _upload_address(api, content), content=_cut_short(content, server, root / "blobs" / ".partial")
+            )
     finally:
         server.kill()
         server.communicate()
     store = Store(root)
-    leftovers = list(store.blobs.scratch.iterdir())
-    assert leftovers and all(_sha256(blob.read_bytes()) == blob.name for blob in store.blobs.root.glob("*/*"))
+    leftovers = list(store.blobs.partial.iterdir())
+    assert leftovers and all(_sha256(blob.read_bytes()) == blob.name for blob in store.blobs.root.glob("??/*"))
     with LocalHub(root, tokens=[Token("t", "me", "write")]) as hub:
         api = HfApi(endpoint=hub.endpoint, token="t")
         assert api.list_repo_files("me/m") == [".gitattributes", "kept.txt"]
         api.upload_file(path_or_fileobj=content, path_in_repo="big.bin", repo_id="me/m")
         assert Path(api.hf_hub_download("me/m", "big.bin", cache_dir=tmp_path)).read_bytes() == content
-    for path in leftovers:
+    kept = [store.blobs.partial / name for name in ("notes.txt", f"{'0' * 12}-{'1' * 16}.txt")]
+    for path in kept:
+        path.write_text("somebody's")
+    for path in [*leftovers, *kept]:
         os.utime(path, (time.time() - 2 * 86400,) * 2)
-    assert list(Store(root).blobs.scratch.iterdir()) == []
+    assert set(Store(root).blobs.partial.iterdir()) == set(kept)
 
 
 def _upload_address(api: HfApi, content: bytes) -> str:
@@ -84,11 +91,11 @@ def _upload_address(api: HfApi, content: bytes) -> str:
     return str(answer.json()["objects"][0]["actions"]["upload"]["href"])
 
 
-def _cut_short(content: bytes, server: subprocess.Popen[str], scratch: Path) -> Iterator[bytes]:
+def _cut_short(content: bytes, server: subprocess.Popen[str], partial: Path) -> Iterator[bytes]:
     """The content, whose receiver is killed when it has written a part of it."""
     half = len(content) // 2
     yield content[:half]
-    while not any(path.stat().st_size for path in scratch.iterdir()):
+    while not any(path.stat().st_size for path in partial.iterdir()):
         time.sleep(0.01)
     server.kill()
     server.wait()
@@ -142,25 +149,19 @@ def _with_dangling_link(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "repo_id",
     [
-        "../x",
-        "a/../b",
-        "a",
-        "a/b/c",
-        "a/.hidden",
-        "a/b.git",
-        "a\\b/c",
-        "a/b\0",
-        "/a/b",
-        "a--b/c",
-        "api/x",
-        "datasets/x",
-        "é/x",
-        "",
+        *("../x", "a/../b", "a", "a/b/c", "a/.hidden", "a/b.git", "a\\b/c", "a/b\0", "/a/b", "a--b/c", "api/x"),
+        *("datasets/x", "é/x", ""),
     ],
 )
-def test_hostile_ids_are_refused(tmp_path: Path, repo_id: str) -> None:
+def test_hostile_ids_are_refused(site: Site, repo: str, tmp_path: Path, repo_id: str) -> None:
     with pytest.raises(HubExpertError):
         Store(tmp_path / "hub").add_folder(repo_id, write_folder(tmp_path / "f", {"a": "1"}))
+    namespace, _, name = repo_id.partition("/")
+    new = {"organization": namespace or "/", "name": name}
+    url, headers = f"{site.endpoint}/api/repos", {"Authorization": "Bearer hf_alice"}
+    created = get_session().post(f"{url}/create", json=new, headers=headers)
+    moved = get_session().post(f"{url}/move", json={"fromRepo": repo, "toRepo": repo_id}, headers=headers)
+    assert (created.status_code, moved.status_code) == (400, 400)
 
 
 def test_bad_folders_are_refused(tmp_path: Path) -> None:
@@ -176,6 +177,79 @@ def test_bad_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "index.sqlite3").write_text("not a database, but long enough to look at " * 99)
     with pytest.raises(HubExpertError, match="cannot hold"):
         Store(tmp_path / "other")
+
+
+def test_in_a_folder_that_is_no_hub_nothing_is_touched(tmp_path: Path) -> None:
+    other = write_folder(tmp_path / "other", {"index.sqlite3": "not a database, but long enough to look at " * 99})
+    abandoned = write_folder(other / "blobs" / ".partial", {f"{'0' * 12}-{'1' * 16}": "theirs"})
+    write_folder(other / "scratch", {"thesis.txt": "theirs"})
+    for path in (*abandoned.iterdir(), *(other / "scratch").iterdir()):
+        os.utime(path, (0, 0))
+    before = sorted(other.rglob("*"))
+    with pytest.raises(HubExpertError, match="cannot hold"):
+        Store(other)
+    assert sorted(other.rglob("*")) == before
+    (other / "index.sqlite3").unlink()
+    Store(other)
+    assert (other / "scratch" / "thesis.txt").read_text() == "theirs"
+
+
+def test_a_store_is_opened_while_others_write(tmp_path: Path) -> None:
+    partial, done = Store(tmp_path).blobs.partial, threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            for number in range(50):
+                path = partial / f"{number:012x}-{'0' * 16}"
+                path.touch()
+                path.unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(churn)
+        try:
+            for _ in range(200):
+                Store(tmp_path).blobs.prepare()
+        finally:
+            done.set()
+        work.result()
+
+
+def test_what_one_user_adds_others_can_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    store.add_folder("o/m", write_folder(tmp_path / "f", {"a.txt": "1", "b.bin": b"\0"}))
+    usual = (tmp_path / "f" / "a.txt").stat().st_mode
+    assert {path.stat().st_mode for path in store.blobs.root.glob("??/*")} == {usual}
+
+
+def test_an_id_is_looked_at_before_contents_are_copied(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    with pytest.raises(HubExpertError):
+        store.add_folder("no-namespace", write_folder(tmp_path / "f", {"b.bin": b"\0" * 99}))
+    assert list(store.blobs.root.glob("??/*")) == []
+
+
+def test_a_worktree_is_added_and_a_pipe_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "f", {".git": "gitdir: elsewhere", "sub/.git": "gitdir: there", "sub/a.txt": "1"})
+    store = Store(tmp_path / "hub")
+    with LocalHub(store.root) as hub:
+        store.add_folder("o/m", folder)
+        files = HfApi(endpoint=hub.endpoint, token=False).list_repo_files("o/m")
+    assert set(files) == {".gitattributes", "sub/a.txt"}
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(HubExpertError, match="pipe is no regular file"):
+        store.add_folder("o/m", folder)
+
+
+def test_many_deletions_take_little_time(tmp_path: Path) -> None:
+    entry = FileEntry(oid="0" * 40, size=1, sha256="0" * 64, lfs=False)
+    files = {f"{number}/{name}": entry for number in range(20_000) for name in "ab"}
+    edits = [edit for number in range(20_000) for edit in (Edit(f"{number}", folder=True), Edit(f"{number}/c", entry))]
+    start = time.monotonic()
+    assert apply_edits(files, edits).keys() == {f"{number}/c" for number in range(20_000)}
+    assert time.monotonic() - start < 10  # with a walk through all files for each, minutes
+    assert apply_edits({}, [Edit("d/a", entry), Edit("d/a"), Edit("d/a", entry), Edit("d", folder=True)]) == {}
+    with pytest.raises(Refusal, match="doesn't exist"):
+        apply_edits({"d/a": entry, "d0": entry, "d.x": entry}, [Edit("d/a"), Edit("d", folder=True)])
 
 
 def test_a_blob_is_named_by_its_sha256_and_by_nothing_else(tmp_path: Path) -> None:

@@ -17,10 +17,16 @@ import hubexpert
 from hubexpert import pipeline
 from hubexpert.cli.main import cli
 from hubexpert.errors import HubExpertError
+from hubexpert.experts.score import score_pool
+from hubexpert.hub import resolve
+from hubexpert.lm import load_lm
+from hubexpert.localhub import Store
 from hubexpert.lock import read_lock
 from hubexpert.moe.adapter import static
+from hubexpert.records import Candidate, Example
+from hubexpert.workspace import Journal
 from tests import tiny
-from tests.pipeline.world import BAD, OWN
+from tests.pipeline.world import BAD, OWN, rows
 from tests.tiny import error, logits
 
 PLAIN = """
@@ -184,3 +190,72 @@ def test_two_runs_at_once_are_told_apart(project: Callable[..., Path]) -> None:
     with opened.workspace.locked(), pytest.raises(HubExpertError) as caught:
         pipeline.run(opened)
     assert "Another hubexpert" in caught.value.message
+
+
+def test_another_base_is_measured_anew(project: Callable[..., Path], store: Store, tmp_path: Path) -> None:
+    """In the same workspace, no system's answers are taken over from the base before."""
+    recipe = project(experts={"candidates": 2, "count": 1}, train={"epochs": 0})
+    pipeline.evaluate(pipeline.open_project(recipe, quiet=True))
+    journal = recipe.parent / ".hubexpert" / "evaluation.jsonl"
+    before = journal.read_bytes().count(b"\n")
+    store.add_folder("tester/second-base", tiny.save_base(tmp_path / "second", seed=9))
+    text = recipe.read_text().replace(f"base: {tiny.BASE}", "base: tester/second-base")
+    recipe.write_text(text.replace("tester/bad-base", "tester/for-second"))
+    store.add_folder("tester/for-second", tiny.lora(tmp_path / "lora", seed=1, base="tester/second-base"))
+    pipeline.evaluate(pipeline.open_project(recipe, quiet=True))
+    assert journal.read_bytes().count(b"\n") == before + 5
+
+
+def test_a_base_in_a_folder(project: Callable[..., Path], tmp_path: Path) -> None:
+    """Named by a path from the recipe's folder; other contents are another base; it is not published."""
+    recipe = project(base="./base", discover={"include": ["tester/solver", "tester/other-one"]}, train={"epochs": 0})
+    tiny.save_base(recipe.parent / "base")
+    lock = pipeline.run(pipeline.open_project(recipe, quiet=True))
+    assert {s.source.repo for s in lock.scores.scores} == {"tester/solver", "tester/other-one"}
+    assert lock.base.repo == "./base"
+    assert str(tmp_path) not in (recipe.parent / "hubexpert.lock").read_text()
+    refused = subprocess.run(
+        [sys.executable, "-m", "hubexpert", "publish", "--recipe", str(recipe), "--force"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "folder on this machine" in refused.stderr
+    tiny.save_base(recipe.parent / "base", seed=5)
+    assert pipeline.open_project(recipe, quiet=True).base() != lock.base
+
+
+def test_the_lock_holds_nothing_that_changes_by_itself(project: Callable[..., Path]) -> None:
+    """Two runs from scratch give the same lock, though the first one's downloads were counted; no absolute path."""
+    locks = []
+    for name in ("one", "two"):
+        recipe = project(name, train={"epochs": 0}, publish={"repo": OWN})
+        text = recipe.read_text().replace("kshot/train.jsonl", str(recipe.parent / "kshot/train.jsonl"))
+        recipe.write_text(text)
+        pipeline.run(pipeline.open_project(recipe, quiet=True))
+        locks.append((recipe.parent / "hubexpert.lock").read_text())
+        assert str(recipe.parent) not in locks[-1]
+    assert locks[0] == locks[1]
+
+
+def test_a_missing_build_folder_is_made_again(project: Callable[..., Path]) -> None:
+    """The record of a build is not enough: its files are looked at."""
+    recipe = project(train={"epochs": 0})
+    first = pipeline.build(pipeline.open_project(recipe, quiet=True))
+    folder = recipe.parent / ".hubexpert" / "build"
+    (folder / "router.safetensors").write_bytes(b"")
+    assert pipeline.build(pipeline.open_project(recipe, quiet=True)) == first
+    assert (folder / "router.safetensors").stat().st_size > 0
+
+
+def test_an_adapter_that_makes_the_base_speak_no_numbers_is_refused(pool: None, store: Store, tmp_path: Path) -> None:
+    """Finite weights, infinite answers: refused as NaN, never ranked."""
+    huge = tiny.rewrite(tiny.lora(tmp_path / "huge", seed=1), lambda tensor: tensor * 1e22)
+    store.add_folder("tester/test_huge", huge)  # a name that no other test discovers
+    sources = [resolve(repo) for repo in ("tester/test_huge", "tester/other-one")]
+    candidates = [Candidate(source=source, verdict="accepted", found_by=("id",)) for source in sources]
+    base, shots = resolve(tiny.BASE), [Example(**row) for row in rows(4)]
+    table = score_pool(load_lm(base), base, candidates, shots, "exact_match", Journal(tmp_path / "j"), seed=0)
+    assert [(r.source.repo, r.code) for r in table.refused] == [("tester/test_huge", "nan-weights")]
+    assert [s.source.repo for s in table.scores] == ["tester/other-one"]

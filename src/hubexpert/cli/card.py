@@ -13,8 +13,10 @@ from hubexpert.cli.output import Out, output_options, recipe_option
 def card(recipe: Path, out: Out) -> None:
     """Write the model card and assemble the folder to publish, from the lock."""
     from hubexpert.assemble import refresh
+    from hubexpert.cli.publish import hint_older_recipe
 
     assembled = refresh(recipe)
+    hint_older_recipe(recipe, out)
     readme = assembled.folder / "README.md"
     out.records([{"readme": str(readme), "complete": assembled.complete}])
     out.text(str(readme))

@@ -1,5 +1,6 @@
 """`hubexpert demo`: the whole job on bundled real data."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def demo(folder: Path, examples: Path | None, port: int, out: Out) -> None:
         out.hint(f"     {count} repositories at {endpoint}")
         _run(recipe, out)
     out.hint(f"Took {time.monotonic() - begun:.0f} s.")
-    out.hint(f"Look around with: hubexpert hub serve --root {folder / 'hub'} --port {port}")
+    out.hint(f"Look around with: {sys.argv[0]} hub serve --root {folder / 'hub'} --port {port}")
 
 
 def _run(recipe: Path, out: Out) -> None:
@@ -43,7 +44,9 @@ def _run(recipe: Path, out: Out) -> None:
 
     project = pipeline.open_project(recipe, quiet=out.quiet)
     out.hint(f"2/4  Discovering adapters of {project.recipe.base}")
-    show_discovery(pipeline.discover(project), Out(quiet=out.quiet or out.json))
+    found = pipeline.discover(project)
+    if not out.json:
+        show_discovery(found, out)
     out.hint("3/4  Scoring, selecting, building and evaluating (minutes the first time)")
     lock = pipeline.run(project)
     show_run(project, lock, out)

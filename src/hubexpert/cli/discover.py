@@ -18,13 +18,13 @@ def discover(base: str | None, recipe: Path, limit: int | None, include: tuple[s
     """Find the adapters and datasets of a base, each with a verdict."""
     from hubexpert import discover as discovery
     from hubexpert.recipe import DiscoverSection, read_recipe
-    from hubexpert.workspace import Workspace
+    from hubexpert.workspace import WORKSPACE, Workspace
 
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
     asked = section.model_copy(update={"limit": limit or section.limit, "include": (*section.include, *include)})
     if wanted and asked == section:
-        workspace = Workspace(recipe.parent / ".hubexpert")
+        workspace = Workspace(recipe.parent / WORKSPACE)
         with workspace.locked():
             found, _ = discovery.discover_step(wanted, workspace, again=True, quiet=out.quiet)
     else:

@@ -16,8 +16,9 @@ def evaluate(recipe: Path, out: Out) -> None:
 
     project = pipeline.open_project(recipe, quiet=out.quiet)
     with project.workspace.locked():
-        report = pipeline.evaluate(project)
-    show_report(report, out)
+        lock = pipeline.lock(project)
+    show_report(lock.report, out)
+    out.hint(f"Lock: {project.lock_path}")
 
 
 def show_report(report: "Report", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821  records load pydantic

@@ -1,9 +1,11 @@
 """`hubexpert hub`: a Hugging Face Hub on this machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 import click
+
+from hubexpert.cli.output import Out, output_options
 
 if TYPE_CHECKING:
     from hubexpert.localhub import Token
@@ -28,14 +30,19 @@ def hub() -> None:
     metavar="TOKEN:USER:read|write",
     help="May be repeated.",
 )
-def serve(root: Path, host: str, port: int, tokens: tuple[str, ...]) -> None:
+@output_options
+def serve(root: Path, host: str, port: int, tokens: tuple[str, ...], out: Out) -> None:
     """Serve the store until interrupted. The first line of output is the endpoint, for HF_ENDPOINT."""
     from hubexpert.localhub import serve as serve_until_stopped
-    from hubexpert.localhub.serve import is_loopback
+    from hubexpert.localhub.hosts import is_loopback
 
     if not is_loopback(host):
-        click.echo(f"Warning: {host} can be reached from other machines, over HTTP without encryption.", err=True)
-    serve_until_stopped(root, host, port, [_token(spec) for spec in tokens], click.echo)
+        out.hint(f"Warning: {host} can be reached from other machines, over HTTP without encryption.")
+
+    def announce(endpoint: str) -> None:
+        _show(out, endpoint, {"endpoint": endpoint})
+
+    serve_until_stopped(root, host, port, [_token(spec) for spec in tokens], announce)
 
 
 @hub.command()
@@ -43,23 +50,33 @@ def serve(root: Path, host: str, port: int, tokens: tuple[str, ...]) -> None:
 @click.argument("repo_id")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--type", "repo_type", type=click.Choice(["model", "dataset"]), default="model", show_default=True)
-def add(root: Path, repo_id: str, folder: Path, repo_type: str) -> None:
+@click.option("--private", is_flag=True, help="Hide it from others, if it is new.")
+@output_options
+def add(
+    root: Path, repo_id: str, folder: Path, repo_type: Literal["model", "dataset"], private: bool, out: Out
+) -> None:
     """Put the files of FOLDER into REPO_ID as one commit, with or without a server running.
 
     The output is the id of the commit; a folder whose content is there already makes no new one.
     """
     from hubexpert.localhub import Store
 
-    click.echo(Store(root).add_folder(repo_id, folder, repo_type="dataset" if repo_type == "dataset" else "model"))
+    commit = Store(root).add_folder(repo_id, folder, repo_type=repo_type, private=private)
+    _show(out, commit, {"repo": repo_id, "commit": commit})
+
+
+def _show(out: Out, line: str, record: dict[str, str]) -> None:
+    """The one line others read: the bare value, or with `--json` a record; also with `--quiet`."""
+    if out.json:
+        out.records([record])
+    else:
+        click.echo(line)
 
 
 def _token(spec: str) -> "Token":
-    """The token of a `TOKEN:USER:SCOPE`; the message of a bad one never repeats it."""
-    from hubexpert.errors import HubExpertError
+    """The token of a `TOKEN:USER:SCOPE`."""
     from hubexpert.localhub import Token
 
     value, _, rest = spec.partition(":")
     user, _, scope = rest.partition(":")
-    if scope not in ("read", "write"):
-        raise HubExpertError("A --token is not of the form TOKEN:USER:read|write.", fix="Use --token hf_x:me:write")
-    return Token(value, user, "write" if scope == "write" else "read")
+    return Token(value, user, cast(Literal["read", "write"], scope))  # a bad scope is refused there

@@ -11,7 +11,7 @@ from hubexpert.cli.output import Out, output_options, recipe_option
 @click.command()
 @click.option("--base", required=True, help="The base model: an alias, a Hub id or a folder.")
 @click.option("--shots", required=True, help="The labelled examples: a file or a folder.")
-@click.option("--test", help="Held-out examples.")
+@click.option("--test", help="Held-out examples; needed for `evaluate`.")
 @click.option("--name", help="The task's name; by default the shots' file name.")
 @click.option("--instruction", default="", help="One sentence that says what to do.")
 @recipe_option
@@ -36,7 +36,7 @@ def init(
         if given and not (recipe.parent / given).exists():
             out.hint(f"{given} is not there yet; paths are read from the recipe's folder, {recipe.parent.resolve()}.")
     out.records([{"recipe": str(recipe)}])
-    out.text(f"Wrote {recipe}.")
+    out.text(str(recipe))
     out.hint("Next: hubexpert discover, then hubexpert run")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from hubexpert import __version__
+from hubexpert.cli.output import printable
 from hubexpert.errors import HubExpertError
 
 COMMANDS = {
@@ -67,6 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="hubexpert")
     except HubExpertError as error:
         _tell(error)
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        _tell(
+            HubExpertError(
+                f"{what}.", fix="see that the path is right, that you may write there, and that the disk has room"
+            )
+        )
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
@@ -78,5 +86,5 @@ def _tell(error: HubExpertError) -> None:
     """The error and its fix on stderr, exit code 1; the traceback instead with HUBEXPERT_DEBUG=1."""
     if os.environ.get("HUBEXPERT_DEBUG") == "1":
         raise error
-    click.echo(f"Error: {error.message}\nFix: {error.fix}", err=True)
+    click.echo(printable(f"Error: {error.message}\nFix: {error.fix}"), err=True)
     sys.exit(1)

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
+DEFAULT_RECIPE = "hubexpert.yaml"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Out:
-    """How a command speaks: tables for people, one JSON object a line with `--json`, nothing extra with `--quiet`."""
+    """How a command speaks: data on stdout, for people or (`--json`) one object a line; the rest on stderr."""
 
     json: bool = False
     quiet: bool = False
@@ -26,8 +27,8 @@ class Out:
                 click.echo(json.dumps(record, ensure_ascii=False))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table for people on stdout; numbers are right-aligned. Nothing with `--json` or `--quiet`."""
-        if self.json or self.quiet:
+        """A table for people on stdout; numbers are right-aligned. Nothing with `--json`."""
+        if self.json:
             return
         from rich.console import Console
         from rich.table import Table
@@ -44,14 +45,14 @@ class Out:
         Console(highlight=False, width=console.width if console.is_terminal else 140).print(table)
 
     def text(self, text: str) -> None:
-        """A line for people on stdout. Nothing with `--json` or `--quiet`."""
-        if not (self.json or self.quiet):
-            click.echo(text)
+        """A line for people on stdout. Nothing with `--json`."""
+        if not self.json:
+            click.echo(printable(text))
 
     def hint(self, text: str) -> None:
         """A line on stderr: what is happening, or what to do next. Nothing with `--quiet`."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
 
 def _cell(value: object) -> str:
@@ -60,7 +61,12 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return printable(str(value)).replace("\n", " ")
+
+
+def printable(text: str) -> str:
+    """The text with control characters, which a terminal would obey, made visible; lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _numeric(cell: str) -> bool:
@@ -71,7 +77,7 @@ def output_options(command: F) -> F:
     """Give a command `--json` and `--quiet`; it receives `out: Out`."""
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
-    @click.option("--quiet", is_flag=True, help="No progress, hints or tables.")
+    @click.option("--quiet", is_flag=True, help="Nothing on stderr but errors: no progress, hints or warnings.")
     @functools.wraps(command)
     def wrapped(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         return command(*args, out=Out(json=as_json, quiet=quiet), **kwargs)
@@ -84,7 +90,7 @@ def recipe_option(command: F) -> F:
     option = click.option(
         "--recipe",
         type=click.Path(path_type=Path, dir_okay=False),
-        default=Path("hubexpert.yaml"),
+        default=Path(DEFAULT_RECIPE),
         show_default=True,
         help="The recipe; the workspace .hubexpert/ and hubexpert.lock lie beside it.",
     )

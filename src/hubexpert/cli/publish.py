@@ -21,32 +21,33 @@ def publish(
     """Publish the mixture to the Hub in one commit."""
     from hubexpert import hub
     from hubexpert import publish as publishing
-    from hubexpert.assemble import PUBLISH, WORKSPACE
-    from hubexpert.card import write_card
+    from hubexpert.assemble import PUBLISH
     from hubexpert.errors import HubExpertError
     from hubexpert.lock import DEFAULT_LOCK, read_lock
     from hubexpert.recipe import read_recipe
+    from hubexpert.workspace import WORKSPACE, Workspace
 
     wanted = read_recipe(recipe)
     lock = read_lock(recipe.parent / DEFAULT_LOCK)
-    folder = recipe.parent / WORKSPACE / PUBLISH
+    workspace = Workspace(recipe.parent / WORKSPACE)
+    folder = workspace.root / PUBLISH
     target = repo or wanted.publish.repo
     if target is None:
         raise HubExpertError(
             "No repository to publish to is named.", fix="set `publish.repo`, or give --repo OWNER/NAME"
         )
-    if folder.is_dir():
-        write_card(lock, folder, repo=target)  # its snippets name the repository, which --repo may have changed
+    hint_older_recipe(recipe, out)
     hub.show_progress(not out.quiet)
-    published = publishing.publish(
-        lock,
-        folder,
-        repo=target,
-        private=wanted.publish.private if private is None else private,
-        create_pr=create_pr,
-        dry_run=dry_run,
-        force=force,
-    )
+    with workspace.locked():
+        published = publishing.publish(
+            lock,
+            folder,
+            repo=target,
+            private=wanted.publish.private if private is None else private,
+            create_pr=create_pr,
+            dry_run=dry_run,
+            force=force,
+        )
     out.records([{"url": published.url, "commit": published.commit, "changed": published.changed}])
     if dry_run:
         out.table(f"Would be sent to {target}", ("file", "bytes"), publishing.contents(folder))
@@ -58,3 +59,13 @@ def publish(
         if published.changed
         else "Nothing changed: the repository already holds exactly this."
     )
+
+
+def hint_older_recipe(recipe: Path, out: Out) -> None:
+    """Say so where the recipe has been edited since the lock was made of it."""
+    from hubexpert.lock import DEFAULT_LOCK, read_lock
+    from hubexpert.recipe import read_recipe
+    from hubexpert.status import changed_keys
+
+    if changed := changed_keys(read_recipe(recipe), read_lock(recipe.parent / DEFAULT_LOCK)):
+        out.hint(f"The lock is of an older recipe (since changed: {', '.join(changed)}): hubexpert run")

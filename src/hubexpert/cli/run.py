@@ -26,8 +26,12 @@ def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignor
 
     folder = project.workspace.root / "publish"
     out.records([{"verdict": lock.report.verdict, "lock": str(project.lock_path), "card": str(folder / "README.md")}])
-    people = Out(quiet=out.quiet or out.json)
+    if out.json:
+        return
+    people = Out(quiet=out.quiet)
     show_scores(lock.scores, people)
+    if len(lock.build.experts) < project.recipe.experts.count:
+        people.hint(f"Only {len(lock.build.experts)} of {project.recipe.experts.count} experts: the pool has no more.")
     experts = [(e.source.repo, e.rank, " ".join(e.target_modules), e.share) for e in lock.build.experts]
     people.table("Experts chosen", ("expert", "rank", "modules", "routing share"), experts)
     show_report(lock.report, people)

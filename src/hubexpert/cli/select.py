@@ -27,6 +27,9 @@ def select(recipe: Path, out: Out) -> None:
         }
         for s in selection.pool
     )
+    count = project.recipe.experts.count
+    if len(selection.chosen) < count:
+        out.hint(f"Only {len(selection.chosen)} of {count} experts: the pool has no more.")
     rows = [("*" if s.chosen else "", s.source.repo, s.rank_em, s.rank_ppl, s.reason) for s in selection.pool]
     title = f"Experts (chosen among {selection.groups} groups of the {len(selection.shortlist)} best)"
     out.table(title, ("", "adapter", "rank by metric", "rank by perplexity", "why"), rows)

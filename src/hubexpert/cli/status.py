@@ -28,8 +28,8 @@ def status(ctx: click.Context, recipe: Path, offline: bool, out: Out) -> None:
         raise
     out.records([{"state": found.state, "reasons": list(found.reasons)}])
     out.text("\n".join([found.state, *(f"- {reason}" for reason in found.reasons)]))
-    if offline:
-        out.hint("Offline: upstream and the published repository were not asked.")
+    for remark in found.unchecked:
+        out.hint(remark)
     if found.state == "stale":
         out.hint("Next: hubexpert run, then hubexpert publish")
         ctx.exit(STALE)

@@ -1,12 +1,10 @@
 """What is out there for a base, and may we use it: adapters with a verdict each, and the datasets they cite."""
 
-from pathlib import Path
-
 from hubexpert import hub
 from hubexpert.discover.adapters import discover_adapters
 from hubexpert.discover.aliases import canonical_base
 from hubexpert.discover.datasets import discover_datasets
-from hubexpert.recipe import DiscoverSection, Recipe
+from hubexpert.recipe import DiscoverSection, Recipe, is_folder
 from hubexpert.records import ACCEPTED, Discovery
 from hubexpert.workspace import Workspace
 
@@ -27,7 +25,7 @@ def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Dis
     """
     name, _ = canonical_base(base)
     candidates = discover_adapters(name, section, quiet=quiet)
-    if not candidates and not Path(name).is_dir():
+    if not candidates and not is_folder(name):
         hub.look(name)  # nothing for it: say so if there is no such base
     accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
     datasets = discover_datasets(accepted, section.licenses, quiet=quiet)

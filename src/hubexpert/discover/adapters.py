@@ -11,10 +11,11 @@ from typing import Literal
 
 from hubexpert import hub
 from hubexpert.discover.aliases import names_of, same_base
-from hubexpert.discover.reasons import Code, clean
+from hubexpert.discover.reasons import Code, brief
 from hubexpert.discover.verdict import CONFIG_FILE, WEIGHTS_FILE, Evidence, Verdict, verdict
+from hubexpert.escape import clean
 from hubexpert.progress import track
-from hubexpert.recipe import DiscoverSection
+from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED, Candidate, Source
 
 FoundBy = Literal["tag", "config", "id"]
@@ -61,9 +62,12 @@ def discover_adapters(base: str, section: DiscoverSection, *, quiet: bool = Fals
 
 
 def _listed(base: str, section: DiscoverSection, quiet: bool) -> dict[str, _Found]:
-    """The adapters that carry the base's tag, and those of PEFT whose configuration names it."""
+    """The adapters that carry the base's tag, and those of PEFT whose configuration names it.
+
+    The place of a folder stays on this machine: it is no tag.
+    """
     found: dict[str, _Found] = {}
-    for name in names_of(base):
+    for name in () if is_folder(base) else names_of(base):
         _add(found, hub.listing([f"base_model:adapter:{name}"]), "tag", section)
     for library in ("peft", "lora"):
         entries = track(hub.listing([library]), f"Looking through `{library}`", quiet=quiet)
@@ -77,7 +81,7 @@ def _listed(base: str, section: DiscoverSection, quiet: bool) -> dict[str, _Foun
 def _add(found: dict[str, _Found], entries: Iterator[hub.Listing], how: FoundBy, section: DiscoverSection) -> None:
     for listing in entries:
         repo = listing.source.repo
-        if not any(fnmatch.fnmatchcase(repo, form) for form in section.exclude):
+        if not _excluded(repo, section):
             before = found[repo].found_by if repo in found else ()
             found[repo] = _Found(listing, tuple(dict.fromkeys((*before, how))))
 
@@ -88,17 +92,21 @@ def _named(section: DiscoverSection) -> tuple[dict[str, hub.Listing], list[Candi
     unseen: list[Candidate] = []
     for entry in dict.fromkeys(section.include):
         repo, _, revision = entry.strip().partition("@")
-        if any(fnmatch.fnmatchcase(repo, form) for form in section.exclude):
+        if _excluded(repo, section):
             continue
         try:
-            seen[repo] = hub.look(repo, revision or None)
+            listing = hub.look(repo, revision or None)
+            seen[listing.source.repo] = listing  # not the name as typed, which may be a former one or in another case
         except hub.SourceError as error:
             code = _code(error, "unreadable")
             source = Source(repo=repo, revision=NO_COMMIT)
-            unseen.append(
-                Candidate(source=source, verdict=code, reasons=(clean(error.message, 200),), found_by=("id",))
-            )
+            unseen.append(Candidate(source=source, verdict=code, reasons=(clean(error.message),), found_by=("id",)))
     return seen, unseen
+
+
+def _excluded(repo: str, section: DiscoverSection) -> bool:
+    """Whether the recipe leaves the repository out; to the Hub, too, case makes no other name."""
+    return any(fnmatch.fnmatchcase(repo.lower(), form.lower()) for form in section.exclude)
 
 
 def _within_limit(hopeful: Sequence[str], named: dict[str, hub.Listing], limit: int, quiet: bool) -> list[str]:
@@ -138,7 +146,7 @@ def _inspect(known: Evidence) -> tuple[Evidence, Verdict]:
         known = dataclasses.replace(known, header=header)
         return known, verdict(known)
     except hub.SourceError as error:
-        given = dataclasses.replace(verdict(known), code=_code(error, broken), reasons=(clean(error.message, 200),))
+        given = dataclasses.replace(verdict(known), code=_code(error, broken), reasons=(clean(error.message),))
         return known, given
 
 
@@ -159,7 +167,7 @@ def _candidate(known: Evidence, found_by: tuple[FoundBy, ...], given: Verdict) -
         verdict=given.code,
         reasons=given.reasons,
         found_by=found_by,
-        base=clean(stated) if stated else None,
+        base=brief(stated) if stated else None,
         rank=given.rank,
         target_modules=given.target_modules,
         file=WEIGHTS_FILE if WEIGHTS_FILE in listing.files else None,

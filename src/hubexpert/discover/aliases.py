@@ -2,9 +2,9 @@
 
 import difflib
 import re
-from pathlib import Path
 
 from hubexpert.errors import HubExpertError
+from hubexpert.recipe import is_folder
 
 ALIASES = {
     "deepseek-coder-6.7b": "deepseek-ai/deepseek-coder-6.7b-base",
@@ -17,7 +17,6 @@ ALIASES = {
     "gemma-3-270m": "google/gemma-3-270m",
     "gemma-3-1b": "google/gemma-3-1b-pt",
     "gemma-3-4b": "google/gemma-3-4b-pt",
-    "gpt2": "openai-community/gpt2",
     "llama-2-7b": "meta-llama/Llama-2-7b-hf",
     "llama-2-7b-chat": "meta-llama/Llama-2-7b-chat-hf",
     "llama-2-13b": "meta-llama/Llama-2-13b-hf",
@@ -64,7 +63,6 @@ ALIASES = {
 
 # Names under which the Hub still serves a model, and which older adapters carry.
 FORMER_NAMES = {
-    "gpt2": "openai-community/gpt2",
     "meta-llama/Meta-Llama-3.1-8B": "meta-llama/Llama-3.1-8B",
     "meta-llama/Meta-Llama-3.1-8B-Instruct": "meta-llama/Llama-3.1-8B-Instruct",
     "meta-llama/Meta-Llama-3.1-70B": "meta-llama/Llama-3.1-70B",
@@ -78,7 +76,12 @@ def names_of(base: str) -> tuple[str, ...]:
 
 
 def same_base(name: str, base: str) -> bool:
-    """Whether `name`, as an adapter states it, is the base; case and a slash at the end do not count."""
+    """Whether `name`, as an adapter states it, is the base; case and a slash at the end do not count.
+
+    A base in a folder is only what is named by the same path.
+    """
+    if is_folder(base):
+        return name.rstrip("/") == base.rstrip("/")
     return any(name.strip().rstrip("/").lower() == known.rstrip("/").lower() for known in names_of(base))
 
 
@@ -88,7 +91,7 @@ def canonical_base(base: str) -> tuple[str, str | None]:
     Raises:
         HubExpertError: it is neither a folder, nor `owner/name`, nor a known alias.
     """
-    if _is_folder(base):
+    if is_folder(base):
         return base.rstrip("/") or base, None
     name, _, revision = base.strip().partition("@")
     if "/" not in name:
@@ -104,11 +107,6 @@ def resolve_alias(base: str) -> str:
     """
     name, revision = canonical_base(base)
     return f"{name}@{revision}" if revision else name
-
-
-def _is_folder(base: str) -> bool:
-    """Whether the base is a folder: it looks like a path, or it is one with a model in it."""
-    return base.startswith(("/", "./", "../", "~")) or (Path(base) / "config.json").is_file()
 
 
 def _from_alias(name: str) -> str:

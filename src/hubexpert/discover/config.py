@@ -1,11 +1,12 @@
 """What an `adapter_config.json` says against the adapter. Unknown fields are tolerated: PEFT adds some every year."""
 
-import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from hubexpert.discover.reasons import Reason, clean
+from hubexpert.discover.reasons import Reason, brief
 
+PLAIN_NAME = re.compile(r"[\w.]+")  # of a module; PEFT takes such a key for a regular expression and runs it
 DEFAULT_RANK = 8  # PEFT's own, where `r` is missing
 # Forms of LoRA that are no sum of B·A over the base as published.
 VARIANTS = (
@@ -26,7 +27,7 @@ def config_reasons(config: Any, max_rank: int) -> Iterator[Reason]:
         yield Reason("config-broken", "`peft_type` in its configuration is no text.")
         return
     if kind != "LORA":
-        yield Reason("not-lora", f"Its type is {clean(kind)}." if kind else "Its configuration names no `peft_type`.")
+        yield Reason("not-lora", f"Its type is {brief(kind)}." if kind else "Its configuration names no `peft_type`.")
         return
     yield from _broken_fields(config)
     yield from _other_forms(config)
@@ -61,11 +62,15 @@ def _broken_fields(config: dict[str, Any]) -> Iterator[Reason]:
         yield Reason("config-broken", f"`r` in its configuration is {_number(rank)}, no positive integer.")
     if pattern is not None and not (isinstance(pattern, dict) and all(map(_is_rank, pattern.values()))):
         yield Reason("config-broken", "`rank_pattern` in its configuration maps no modules to ranks.")
-    if not _is_number(config.get("lora_alpha", DEFAULT_RANK)):
-        yield Reason("config-broken", "`lora_alpha` in its configuration is no finite number.")
+    if not _is_alpha(config.get("lora_alpha", DEFAULT_RANK)):
+        yield Reason("config-broken", "`lora_alpha` in its configuration is no positive, finite number.")
     alphas = config.get("alpha_pattern")
-    if alphas is not None and not (isinstance(alphas, dict) and all(map(_is_number, alphas.values()))):
-        yield Reason("config-broken", "`alpha_pattern` in its configuration maps no modules to numbers.")
+    if alphas is not None and not (isinstance(alphas, dict) and all(map(_is_alpha, alphas.values()))):
+        yield Reason("config-broken", "`alpha_pattern` in its configuration maps no modules to positive numbers.")
+    for key in ("rank_pattern", "alpha_pattern"):
+        named = config.get(key)
+        if isinstance(named, dict) and not all(map(PLAIN_NAME.fullmatch, named)):
+            yield Reason("config-broken", f"`{key}` in its configuration holds expressions, which readers would run.")
     for key in ("use_rslora", "fan_in_fan_out"):
         if not isinstance(config.get(key), bool | None):
             yield Reason("config-broken", f"`{key}` in its configuration is neither true nor false.")
@@ -83,9 +88,13 @@ def _other_forms(config: dict[str, Any]) -> Iterator[Reason]:
     for key in VARIANTS:
         if config.get(key):
             yield Reason("not-lora", f"It is a variant of LoRA (`{key}`) that the mixture cannot hold.")
+    if config.get("fan_in_fan_out"):
+        yield Reason(
+            "not-lora", "It was made for transposed layers (`fan_in_fan_out`, as in GPT-2), not for linear ones."
+        )
     start = config.get("init_lora_weights")
     if isinstance(start, str) and start.lower().startswith(BASE_CHANGING):
-        yield Reason("not-lora", f"It was begun with {clean(start)}, which changes the base's weights too.")
+        yield Reason("not-lora", f"It was begun with {brief(start)}, which changes the base's weights too.")
 
 
 def _extra_modules(config: dict[str, Any]) -> Iterator[Reason]:
@@ -93,19 +102,17 @@ def _extra_modules(config: dict[str, Any]) -> Iterator[Reason]:
         if config.get(key):
             yield Reason("extra-modules", f"It changes more than LoRA matrices (`{key}`).")
     if config.get("bias") not in (None, "none"):
-        yield Reason("extra-modules", f"It changes the base's biases (`bias: {clean(config['bias'])}`).")
+        yield Reason("extra-modules", f"It changes the base's biases (`bias: {brief(config['bias'])}`).")
 
 
 def _is_rank(value: Any) -> bool:
     return type(value) is int and 0 < value < 2**31
 
 
-def _is_number(value: Any) -> bool:
-    if type(value) is int:
-        return abs(value) < 2**31
-    return isinstance(value, float) and math.isfinite(value)
+def _is_alpha(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < 2**31
 
 
 def _number(value: Any) -> str:
     """A value in a sentence; a huge integer is not written out."""
-    return "too big to write" if type(value) is int and abs(value) >= 2**63 else clean(value)
+    return "too big to write" if type(value) is int and abs(value) >= 2**63 else brief(value)

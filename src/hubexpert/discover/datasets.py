@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from hubexpert import hub
-from hubexpert.discover.reasons import clean
+from hubexpert.discover.reasons import brief
+from hubexpert.escape import clean
 from hubexpert.progress import track
 from hubexpert.records import Candidate, DatasetCandidate
 
@@ -36,7 +37,7 @@ def discover_datasets(
         found = list(track(looked_up, "Looking up datasets", total=len(ranked[:RESOLVED]), quiet=quiet))
     rest = [
         DatasetCandidate(
-            repo=clean(name, 200),
+            repo=clean(name),
             source=None,
             cited_by=tuple(cited[name]),
             reason="It was not looked up: cited too rarely.",
@@ -47,16 +48,16 @@ def discover_datasets(
 
 
 def _look_up(name: str, cited_by: Sequence[str], licenses: Sequence[str]) -> DatasetCandidate:
-    shown = clean(name, 200)
+    shown = clean(name)
     if not NAME.fullmatch(name):
         nameless = "Its name is no name of a dataset on the Hub."
         return DatasetCandidate(repo=shown, source=None, cited_by=tuple(cited_by), reason=nameless)
     try:
         source = hub.resolve(name, repo_type="dataset")
     except hub.SourceError as error:
-        return DatasetCandidate(repo=shown, source=None, cited_by=tuple(cited_by), reason=clean(error.message, 200))
+        return DatasetCandidate(repo=shown, source=None, cited_by=tuple(cited_by), reason=clean(error.message))
     reason: str | None = None
     if (source.license or "unknown") not in {licence.lower() for licence in licenses}:
-        stated = f"Its licence {clean(source.license)}" if source.license else "The licence, which it does not state,"
+        stated = f"Its licence {brief(source.license)}" if source.license else "The licence, which it does not state,"
         reason = f"{stated} is not among `discover.licenses`."
     return DatasetCandidate(repo=shown, source=source, cited_by=tuple(cited_by), reason=reason)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubexpert.discover.config import config_ranks
-from hubexpert.discover.reasons import Reason, clean
+from hubexpert.discover.reasons import Reason, brief
 
 Header = Mapping[str, tuple[int, ...]]
 MATRIX = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
@@ -18,6 +18,8 @@ def header_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reaso
     others = [name for name in header if not MATRIX.fullmatch(name)]
     magnitudes = [name for name in others if "lora_magnitude_vector" in name]
     extra = [name for name in others if "lora_magnitude_vector" not in name]
+    if not all(name.isprintable() for name in header):
+        yield Reason("header-broken", "Its weights hold names with characters that no module's name has.")
     if not pairs:
         yield Reason("header-broken", "Its weights hold no LoRA matrix under a name that PEFT would load.")
     if magnitudes:
@@ -44,7 +46,7 @@ def header_rank(header: Header) -> int | None:
 
 def header_targets(header: Header) -> tuple[str, ...]:
     """The last parts of the names of the modules that have matrices, sorted."""
-    return tuple(sorted({clean(module.rpartition(".")[2]) for module in _pairs(header)}))
+    return tuple(sorted({brief(module.rpartition(".")[2]) for module in _pairs(header)}))
 
 
 def _pairs(header: Header) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -69,4 +71,4 @@ def _ranks(header: Header) -> frozenset[int]:
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(clean(name) for name in names[:SHOWN]) + more
+    return ", ".join(brief(name) for name in names[:SHOWN]) + more

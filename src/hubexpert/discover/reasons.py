@@ -1,6 +1,8 @@
-"""Reasons for a refusal, and strangers' text made fit to print."""
+"""Reasons for a refusal, with short pieces of strangers' text in them."""
 
 from typing import Literal, NamedTuple
+
+from hubexpert.escape import clean
 
 Code = Literal[
     "other-base",
@@ -31,7 +33,6 @@ class Reason(NamedTuple):
     sentence: str
 
 
-def clean(text: object, limit: int = 80) -> str:
-    """A stranger's text without control characters, cut to `limit` characters."""
-    plain = "".join(c for c in str(text)[: 4 * limit] if c.isprintable())
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+def brief(text: object) -> str:
+    """A stranger's text as a part of a sentence."""
+    return clean(text, longest=80)

@@ -7,9 +7,9 @@ from typing import Any, Final
 from hubexpert.discover.aliases import same_base
 from hubexpert.discover.config import config_rank, config_reasons
 from hubexpert.discover.header import header_rank, header_reasons, header_targets
-from hubexpert.discover.reasons import Reason, clean
+from hubexpert.discover.reasons import Reason, brief
 from hubexpert.hub import Listing, RepoFiles
-from hubexpert.recipe import DiscoverSection
+from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED
 
 CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
@@ -86,17 +86,22 @@ def _listing_reasons(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _base_reasons(evidence: Evidence, stated: str | None) -> Iterator[Reason]:
-    """Its configuration decides which base it belongs to; a local path there says little, so the card may."""
+    """Its configuration decides which base it belongs to; a local path there says little, so the card may.
+
+    Of a base in a folder the Hub knows nothing, so there the user's word decides.
+    """
     base, bases = evidence.base, evidence.listing.bases
+    if evidence.named and is_folder(base):
+        return
     on_card = any(same_base(name, base) for name in bases)
     if not stated:
         if bases and not on_card:
-            yield Reason("other-base", f"Its card names the base {clean(bases[0])}.")
+            yield Reason("other-base", f"Its card names the base {brief(bases[0])}.")
     elif not same_base(stated, base):
         folder = stated.rstrip("/\\").replace("\\", "/").rpartition("/")
         local = stated.startswith(("/", ".", "~")) or stated.count("/") != 1
         if not (local and (on_card or (evidence.named and same_base(folder[2], base.rpartition("/")[2])))):
-            yield Reason("other-base", f"Its configuration names the base {clean(stated)}.")
+            yield Reason("other-base", f"Its configuration names the base {brief(stated)}.")
 
 
 def _license_reasons(evidence: Evidence) -> Iterator[Reason]:
@@ -110,7 +115,7 @@ def _license_reasons(evidence: Evidence) -> Iterator[Reason]:
         if "unknown" not in allowed:
             yield Reason("license-unknown", "It states no licence, and `discover.licenses` does not hold `unknown`.")
     elif license_ not in allowed:
-        yield Reason("license-forbidden", f"Its licence {clean(license_)} is not among `discover.licenses`.")
+        yield Reason("license-forbidden", f"Its licence {brief(license_)} is not among `discover.licenses`.")
 
 
 def _files_reasons(evidence: Evidence) -> Iterator[Reason]:
@@ -121,4 +126,4 @@ def _files_reasons(evidence: Evidence) -> Iterator[Reason]:
         yield Reason("too-large", f"Its weights take {size / 1024**3:.1f} GiB; the limit is {MAX_SIZE // 1024**3} GiB.")
     for path, level in evidence.files.issues:
         if level in ("unsafe", "malicious") or path == WEIGHTS_FILE:
-            yield Reason("unsafe-scan", f"The Hub's scan calls its file {clean(path)} {clean(level)}.")
+            yield Reason("unsafe-scan", f"The Hub's scan calls its file {brief(path)} {brief(level)}.")

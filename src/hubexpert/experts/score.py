@@ -8,16 +8,37 @@ from typing import Any
 
 from hubexpert import hub, lm
 from hubexpert.errors import HubExpertError
-from hubexpert.factors import NO_OP, UnusableError, applied, check_fit, read_factors
+from hubexpert.factors import (
+    CONFIG_FILE,
+    NAN,
+    NO_OP,
+    WEIGHTS_FILE,
+    Factors,
+    UnusableError,
+    applied,
+    check_fit,
+    read_factors,
+)
 from hubexpert.lm import Encoded, Lm
-from hubexpert.metrics import measure
+from hubexpert.measure import check_metric, measure
 from hubexpert.progress import track
 from hubexpert.records import Candidate, Example, Refused, Score, ScoreTable, Source
 from hubexpert.statistics import bootstrap
-from hubexpert.workspace import Journal, fingerprint
+from hubexpert.workspace import METHOD, Journal, fingerprint
 
 SPARE_TOKENS = 8
 DOWNLOAD = "download-"
+
+
+def adapter_factors(source: Source) -> Factors:
+    """The factors of an adapter at its commit, from the cache or the Hub.
+
+    Raises:
+        UnusableError: its weights cannot be used.
+        SourceError: it cannot be had.
+        HubExpertError: the Hub cannot be reached.
+    """
+    return read_factors(hub.download(source, (CONFIG_FILE, WEIGHTS_FILE)))
 
 
 @dataclass(frozen=True)
@@ -79,10 +100,11 @@ def score_pool(
         quiet: no progress.
 
     Raises:
-        HubExpertError: the metric cannot be used, or the Hub cannot be reached.
+        HubExpertError: the metric cannot be used, the Hub cannot be reached, or no adapter is left.
     """
+    check_metric(metric)
     done = journal.read()
-    context = {"base": base, "shots": list(shots), "metric": metric, "seed": seed}
+    context = {"method": METHOD, "base": base, "shots": list(shots), "metric": metric, "seed": seed}
     longest = answer_length(model.tokenizer, shots)
 
     def finished(source: Source) -> Any:
@@ -95,10 +117,8 @@ def score_pool(
         if not (isinstance(result, Refused) and result.code.startswith(DOWNLOAD)):  # that may pass
             journal.append(key, done[key])
 
-    bare: Answers | None = None
     if finished(base) is None:
-        bare = examine(model, shots, metric, max_new_tokens=longest)
-        keep(base, _score(base, bare, shots, seed))
+        keep(base, _score(base, examine(model, shots, metric, max_new_tokens=longest), shots, seed))
     for candidate in track(candidates, "scoring adapters", quiet=quiet):
         if finished(candidate.source) is None:
             keep(candidate.source, _measure(model, candidate, shots, metric, longest, seed))
@@ -111,8 +131,7 @@ def _measure(
     """One adapter's score, or why it was refused."""
     source = candidate.source
     try:
-        file = candidate.file or "adapter_model.safetensors"
-        factors = read_factors(hub.download(source, ("adapter_config.json", file)), file)
+        factors = adapter_factors(source)
         check_fit(model.model, factors)
         with applied(model.model, factors):
             answers = examine(model, shots, metric, max_new_tokens=longest)
@@ -120,6 +139,8 @@ def _measure(
         return Refused(source=source, code=error.code, reason=str(error))
     except hub.SourceError as error:
         return Refused(source=source, code=f"{DOWNLOAD}{error.kind}", reason=error.message)
+    if not math.isfinite(answers.perplexity):
+        return Refused(source=source, code=NAN, reason="with it the base's probabilities are no numbers")
     return _score(source, answers, shots, seed)
 
 

@@ -1,6 +1,6 @@
 """How alike two adapters are: cosines of their weight updates ΔW = B A, never forming ΔW."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -14,23 +14,31 @@ def inner(first: Factors, second: Factors, module: str) -> float:
     return float((left * right.T).sum())
 
 
-def cosine(first: Factors, second: Factors) -> float:
+def norms(adapter: Factors) -> dict[str, float]:
+    """Module -> the Frobenius norm of ΔW."""
+    return {module: inner(adapter, adapter, module) ** 0.5 for module in adapter.a}
+
+
+def cosine(
+    first: Factors, second: Factors, first_norms: Mapping[str, float], second_norms: Mapping[str, float]
+) -> float:
     """The mean over the union of the modules of cos(ΔW₁, ΔW₂); a module which only one of them has counts as 0.
 
-    Open Knowledge, eq. 6, measured on ΔW, since A and B alone are not identifiable: BA = (BR)(R⁻¹A).
+    Open Knowledge, eq. 6, measured on ΔW, since A and B alone are not identifiable: BA = (BR)(R⁻¹A). The norms are
+    those of `norms`.
     """
-    shared = first.a.keys() & second.a.keys()
     total = 0.0
-    for module in shared:
-        norms = (inner(first, first, module) * inner(second, second, module)) ** 0.5
-        total += inner(first, second, module) / norms if norms > 0 else 0.0
+    for module in first.a.keys() & second.a.keys():
+        product = first_norms[module] * second_norms[module]
+        total += inner(first, second, module) / product if product > 0 else 0.0
     return total / len(first.a.keys() | second.a.keys())
 
 
 def similarity_matrix(adapters: Sequence[Factors]) -> torch.Tensor:
     """The cosines of all pairs, [adapters, adapters], symmetric with ones on the diagonal."""
     matrix = torch.eye(len(adapters), dtype=torch.float64)
+    sizes = [norms(adapter) for adapter in adapters]
     for i in range(len(adapters)):
         for j in range(i):
-            matrix[i, j] = matrix[j, i] = cosine(adapters[i], adapters[j])
+            matrix[i, j] = matrix[j, i] = cosine(adapters[i], adapters[j], sizes[i], sizes[j])
     return matrix

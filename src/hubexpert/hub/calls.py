@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, parse_ratelimit_headers  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
+from hubexpert.escape import clean
 
 T = TypeVar("T")
 ATTEMPTS = 5
@@ -52,8 +54,8 @@ class SourceError(HubExpertError):
 
 
 def endpoint() -> str:
-    """The Hub's address, without a slash at its end."""
-    return constants.ENDPOINT
+    """The Hub's address, without a slash at its end and without a name and password: it is shown and published."""
+    return re.sub("//[^/]*@", "//", constants.ENDPOINT, count=1)
 
 
 def offline() -> bool:
@@ -171,7 +173,7 @@ def _translated_status(error: HfHubHTTPError, about: str) -> HubExpertError:
     if status >= 500:
         fix = f"try again later, or check HF_ENDPOINT (now {endpoint()})"
         return SourceError(f"The Hub keeps answering with error {status} for {about}.", fix=fix, kind="failing")
-    detail = " ".join((error.server_message or "no reason given").split())[:200]
+    detail = clean(error.server_message or "no reason given", longest=200)
     return SourceError(f"The Hub refuses the request for {about} ({status}: {detail}).", fix="check it", kind="failing")
 
 

@@ -14,6 +14,7 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type:
 from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.records import Source
 
+SECOND_COPIES = ["*/*", "consolidated*", "*.fp16.safetensors", "*.bf16.safetensors"]
 BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I64": 64, "I32": 32, "I16": 16, "I8": 8,
     "U64": 64, "U32": 32, "U16": 16, "U8": 8, "BOOL": 8,
@@ -110,7 +111,9 @@ def download(source: Source, files: Sequence[str]) -> Path:
 
 
 def snapshot(source: Source, patterns: Sequence[str]) -> Path:
-    """The folder of the snapshot at the pinned commit with every file that matches one of the patterns.
+    """The folder of the snapshot at the pinned commit with every file of its root that matches one of the patterns.
+
+    Second copies of the weights are left out: those in folders, `consolidated` ones and such in other precisions.
 
     One request where all is cached, none offline.
 
@@ -120,7 +123,11 @@ def snapshot(source: Source, patterns: Sequence[str]) -> Path:
     """
     folder = call(
         lambda: snapshot_download(
-            source.repo, repo_type=source.repo_type, revision=source.revision, allow_patterns=list(patterns)
+            source.repo,
+            repo_type=source.repo_type,
+            revision=source.revision,
+            allow_patterns=list(patterns),
+            ignore_patterns=SECOND_COPIES,
         ),
         source.repo,
     )

@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.hf_api import ExpandModelProperty_T
 
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.calls import CLIENT_ERRORS, TIMEOUT, SourceError, call, cause_of, translated
+from hubexpert.hub.license import card_license, stated_license
 from hubexpert.records import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# Not `cardData`: the client parses cards, and one it cannot parse would end the listing. The tags say the same.
+# Not `cardData`: the client parses cards, and one it cannot parse would end the listing. The tags say the same but for
+# the name of a licence that has no id.
 EXPAND: list[ExpandModelProperty_T] = [
     "author", "config", "downloads", "gated", "lastModified", "private", "sha", "siblings", "tags",
 ]  # fmt: skip
@@ -80,13 +82,15 @@ def listing(tags: Sequence[str]) -> Iterator[Listing]:
 
 
 def look(repo: str, revision: str | None = None) -> Listing:
-    """What a listing would say about the model `repo`, at that revision.
+    """What a listing would say about the model `repo`, at that revision; its licence as `resolve` gives it.
 
     Raises:
         SourceError: it is missing or its metadata cannot be read.
         HubExpertError: the Hub cannot be reached.
     """
-    info = call(lambda: HfApi().model_info(repo, revision=revision, expand=EXPAND, timeout=TIMEOUT), repo)
+    expand: list[ExpandModelProperty_T] = [*EXPAND, "cardData"]
+    with _cards_read(repo):
+        info = call(lambda: HfApi().model_info(repo, revision=revision, expand=expand, timeout=TIMEOUT), repo)
     if not isinstance(info.sha, str):
         raise SourceError(f"{repo} has no commit.", fix="leave it out", kind="missing")
     return _listed(info)
@@ -104,7 +108,7 @@ def repo_files(source: Source) -> RepoFiles:
     found = status.get("filesWithIssues") if isinstance(status, dict) else None
     issues = [issue for issue in found if isinstance(issue, dict)] if isinstance(found, list) else []
     return RepoFiles(
-        license=_license(info),
+        license=stated_license(info),
         sizes={file.rfilename: file.size for file in info.siblings or [] if file.size is not None},
         issues=tuple((str(issue.get("path")), str(issue.get("level"))) for issue in issues),
     )
@@ -125,7 +129,7 @@ def resolve(
     pinned = revision is not None and COMMIT.fullmatch(revision) is not None
     card = _cached(repo, repo_type, revision, "README.md")
     if pinned and card:
-        return Source(repo=repo, revision=revision or "", license=_card_license(card), repo_type=repo_type)
+        return Source(repo=repo, revision=revision or "", license=card_license(card), repo_type=repo_type)
     try:
         info = _info(repo, repo_type, revision)
     except SourceError:
@@ -134,16 +138,16 @@ def resolve(
         snapshot = card or _cached(repo, repo_type, revision, "config.json", "adapter_config.json")
         if snapshot is None or not (pinned or constants.is_offline_mode()):
             raise  # a branch in the cache may have moved on the Hub: that is for offline mode only
-        license_ = _card_license(card) if card else None
+        license_ = card_license(card) if card else None
         return Source(repo=repo, revision=_commit_of(snapshot), license=license_, repo_type=repo_type)
     if not isinstance(info.sha, str):
         raise SourceError(f"{repo} has no commit.", fix="choose a repository with files", kind="missing")
-    return Source(repo=repo, revision=info.sha, license=_license(info), repo_type=repo_type)
+    return Source(repo=repo, revision=info.sha, license=stated_license(info), repo_type=repo_type)
 
 
 def _info(repo: str, repo_type: str, revision: str | None, *, files: bool = False) -> ModelInfo | DatasetInfo:
     api = HfApi()
-    try:
+    with _cards_read(repo):
         if repo_type == "dataset":
             return call(lambda: api.dataset_info(repo, revision=revision, timeout=TIMEOUT), repo)
         return call(
@@ -152,7 +156,14 @@ def _info(repo: str, repo_type: str, revision: str | None, *, files: bool = Fals
             ),
             repo,
         )
-    except (AttributeError, KeyError, TypeError) as error:  # a card of a form the client does not expect
+
+
+@contextmanager
+def _cards_read(repo: str) -> Iterator[None]:
+    """Within the block a card of a form that the client does not expect is a `SourceError`."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
         raise SourceError(f"The metadata of {repo} cannot be read.", fix="correct its card", kind="broken") from error
 
 
@@ -161,7 +172,7 @@ def _listed(info: ModelInfo) -> Listing:
     peft = info.config.get("peft") if isinstance(info.config, dict) else None
     base = peft.get("base_model_name_or_path") if isinstance(peft, dict) else None
     return Listing(
-        source=Source(repo=info.id, revision=str(info.sha), license=_license(info)),
+        source=Source(repo=info.id, revision=str(info.sha), license=stated_license(info)),
         base=base if isinstance(base, str) and base else None,
         bases=tuple(_after("base_model:adapter:", tags)),
         files=tuple(file.rfilename for file in info.siblings or []),
@@ -177,33 +188,6 @@ def _listed(info: ModelInfo) -> Listing:
 def _after(prefix: str, tags: Sequence[str]) -> Iterator[str]:
     """What follows the prefix, once each, in order."""
     return iter(dict.fromkeys(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)))
-
-
-def _license(info: ModelInfo | DatasetInfo) -> str | None:
-    tagged = next(_after("license:", [tag for tag in info.tags or [] if isinstance(tag, str)]), None)
-    card = dict(vars(info.card_data)) if info.card_data else {}
-    return _named_license(tagged or card.get("license"), card)
-
-
-def _named_license(value: Any, card: dict[str, Any]) -> str | None:
-    """The licence's id in lower case; of `other` its name; None for none, `unknown` and what is no text."""
-    first = value[0] if isinstance(value, list) and value else value
-    name = card.get("license_name")
-    if first == "other" and isinstance(name, str) and name.strip():
-        first = name
-    text = first.strip().lower()[:100] if isinstance(first, str) else ""
-    return text if text and text != "unknown" else None
-
-
-def _card_license(card: Path) -> str | None:
-    """The licence in a card on disk."""
-    text = card.read_text(encoding="utf-8", errors="replace")
-    block = re.match(r"\s*---\r?\n(.*?)\r?\n---\s*(?:\r?\n|$)", text, re.DOTALL)
-    try:
-        data = yaml.safe_load(block.group(1)) if block else None
-    except yaml.YAMLError:
-        return None
-    return _named_license(data.get("license"), data) if isinstance(data, dict) else None
 
 
 def _cached(repo: str, repo_type: str, revision: str | None, *names: str) -> Path | None:

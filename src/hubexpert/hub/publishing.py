@@ -1,6 +1,5 @@
 """One folder published as one commit: never over someone else's change, never twice."""
 
-import fnmatch
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError, OIDCError
 from huggingface_hub.hf_api import RepoFile
 
 from hubexpert.errors import HubExpertError
+from hubexpert.escape import clean
 from hubexpert.hub.calls import (
     ATTEMPTS,
     CLIENT_ERRORS,
@@ -25,7 +25,11 @@ from hubexpert.hub.calls import (
 )
 from hubexpert.records import Published
 
-GENERATED = ("figures/*", "router.safetensors", "adapter_*")  # what earlier builds may have left in the repository
+# What an earlier mixture may have left in the repository. Exact names: what else lies there is its owner's.
+GENERATED = (
+    "adapter_config.json", "adapter_model.safetensors", "router.safetensors", "figures/comparison.png",
+    "figures/pool.png", "figures/shares.png",
+)  # fmt: skip
 COMPARED = 5  # open pull requests of the same title that are compared with the folder
 
 
@@ -93,7 +97,7 @@ def _changes(api: HfApi, repo: str, folder: Path, revision: str) -> _Changes:
     tree = call(lambda: list(api.list_repo_tree(repo, recursive=True, revision=revision)), repo)
     there = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
     here = _files(folder)
-    stale = (path for path in there if path not in here and any(fnmatch.fnmatch(path, form) for form in GENERATED))
+    stale = (path for path in GENERATED if path in there and path not in here)
     changed = {path: file for path, file in here.items() if path not in there or not _same(file, there[path])}
     return _Changes(add=changed, delete=tuple(sorted(stale)))
 
@@ -133,9 +137,9 @@ def _send(api: HfApi, repo: str, message: str, head: str, changes: _Changes, cre
     except RuntimeError as error:  # the client's wrapping of what goes wrong in the upload of a large file
         raise error.__cause__ or error  # noqa: B904  it is the cause that is told
     except ValueError as error:  # the Hub's check of the card's metadata, made before anything is uploaded
-        reason = " ".join(str(error).split())[:300]
         raise HubExpertError(
-            f"The Hub refuses the model card's metadata: {reason}", fix="correct the head of README.md, publish again"
+            f"The Hub refuses the model card's metadata: {clean(error)}",
+            fix="correct the head of README.md, publish again",
         ) from error
 
 

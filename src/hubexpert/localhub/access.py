@@ -1,7 +1,7 @@
 """Who may do what. A refusal looks as on the Hub, where a private repository and a missing one look alike.
 
-A user writes to the namespace of that name, and to every namespace that is no user's: those are organisations, and
-everyone with a token is a member.
+A user writes to the namespace of that name, be it in upper or lower case, and to every namespace that is no user's:
+those are organisations, and everyone with a token is a member.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ class Access:
 
     @property
     def users(self) -> frozenset[str]:
-        """Everyone who has a token."""
-        return frozenset(caller.user for caller in self.callers.values() if caller.user)
+        """Everyone who has a token, in lower case: `Alice` is no namespace for others than `alice`."""
+        return frozenset(caller.user.lower() for caller in self.callers.values() if caller.user)
 
     def caller(self, authorization: str | None) -> Caller:
         """Who sent this `Authorization` header.
@@ -46,7 +46,8 @@ class Access:
 
     def is_member(self, caller: Caller, namespace: str) -> bool:
         """Whether `caller` belongs to `namespace`: it is theirs, or an organisation."""
-        return caller.user is not None and (namespace == caller.user or namespace not in self.users)
+        name = namespace.lower()
+        return caller.user is not None and (name == caller.user.lower() or name not in self.users)
 
     def readable(self, caller: Caller, repo: Repo | None) -> Repo:
         """`repo`, when the caller may know of it.
@@ -60,13 +61,17 @@ class Access:
             raise Refusal(401, "Invalid username or password.", code="RepoNotFound")
         raise Refusal(404, "Repository not found", code="RepoNotFound")
 
-    def open(self, caller: Caller, repo: Repo) -> None:
+    def may_open(self, caller: Caller, repo: Repo) -> bool:
+        """Whether the caller may read the files of a repository they know of."""
+        return not repo.gated or self.is_member(caller, repo.author)
+
+    def opened(self, caller: Caller, repo: Repo) -> None:
         """Pass when the caller may read the files of a repository they know of.
 
         Raises:
             Refusal: `GatedRepo`, 401 for someone without a token and 403 for others.
         """
-        if not repo.gated or self.is_member(caller, repo.author):
+        if self.may_open(caller, repo):
             return
         if caller.user is None:
             raise Refusal(401, f"Access to {repo.type} {repo.id} is restricted. Please log in.", code="GatedRepo")

@@ -2,39 +2,48 @@
 
 import hashlib
 import os
-import tempfile
+import re
+import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from hubexpert.localhub.names import is_sha256
 from hubexpert.localhub.records import Refusal
 
 _ABANDONED_AFTER = 24 * 3600.0  # seconds; another process may still be writing a younger file
+_PARTIAL_NAME = re.compile(r"[0-9a-f]{12}-[0-9a-f]{16}")
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Blobs:
-    """A folder of blobs, and one of half-written files."""
+    """A folder of blobs, and in it one of half-written files."""
 
     root: Path
-    scratch: Path
+
+    @property
+    def partial(self) -> Path:
+        """The folder of half-written files."""
+        return self.root / ".partial"
 
     def prepare(self) -> None:
         """Make the folders and remove what a killed process left half-written."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        for path in self.scratch.iterdir():
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
-                path.unlink(missing_ok=True)
+        self.partial.mkdir(parents=True, exist_ok=True)
+        for path in self.partial.iterdir():
+            # Another process may finish its file, or remove it, at any moment.
+            with suppress(FileNotFoundError):
+                if _PARTIAL_NAME.fullmatch(path.name) and _is_abandoned(path.lstat()):
+                    path.unlink()
 
     def path(self, sha256: str) -> Path:
         """Where the content with this sha256 lies, if it is here. `sha256` must be 64 hex digits."""
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        if not is_sha256(sha256):
             raise Refusal(400, "A sha256 has 64 hex digits.")
         return self.root / sha256[:2] / sha256
 
@@ -90,18 +99,25 @@ class Blobs:
     def _written(self, sha256: str) -> Iterator[BinaryIO]:
         """A file that becomes the blob when the block ends well, and vanishes when it does not."""
         target = self.path(sha256)
-        handle, name = tempfile.mkstemp(dir=self.scratch, prefix=f"{sha256[:12]}-")
-        scratch = Path(name)
+        partial = self.partial / f"{sha256[:12]}-{secrets.token_hex(8)}"
         try:
-            with os.fdopen(handle, "wb") as file:
+            # Not `tempfile`, whose files only their owner can read: what one user adds, another's server serves.
+            with partial.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            is_new_folder = not target.parent.is_dir()
             target.parent.mkdir(exist_ok=True)
-            scratch.replace(target)
+            partial.replace(target)
             _sync_folder(target.parent)
+            if is_new_folder:
+                _sync_folder(self.root)
         finally:
-            scratch.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
+
+
+def _is_abandoned(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_AFTER
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,15 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import astuple
 
 from hubexpert.localhub.blobs import Blobs
+from hubexpert.localhub.contents import note_committed
 from hubexpert.localhub.gitids import commit_id, tree_ids
 from hubexpert.localhub.names import is_commit_id
 from hubexpert.localhub.records import MAIN, Commit, Edit, FileEntry, Files, Refusal, Repo, timestamp
 from hubexpert.localhub.summary import summarise
-from hubexpert.localhub.trees import apply_edits
+from hubexpert.localhub.trees import apply_edits, check_folders
 
 
 def resolve(db: sqlite3.Connection, repo: Repo, revision: str) -> str:
@@ -53,12 +54,12 @@ def load_files(db: sqlite3.Connection, repo: Repo, oid: str) -> Files:
     return {path: FileEntry(*values) for path, values in json.loads(row["files"]).items()}
 
 
-def commit(
+def commit_edits(
     db: sqlite3.Connection,
     blobs: Blobs,
     repo: Repo,
     ref: str,
-    edits: Iterable[Edit],
+    edits: Sequence[Edit],
     *,
     title: str,
     message: str = "",
@@ -77,6 +78,7 @@ def commit(
     after = apply_edits(before, edits)
     if after == before:
         return head
+    note_committed(db, repo, before, after)
     return write_commit(db, blobs, repo, ref, after, parent=head, title=title, message=message, author=author)
 
 
@@ -92,7 +94,12 @@ def write_commit(
     message: str = "",
     author: str,
 ) -> str:
-    """A commit of exactly these files, to which `ref` then points; its id."""
+    """A commit of exactly these files, to which `ref` then points; its id.
+
+    Raises:
+        Refusal: 400 when a path would be a file and a folder.
+    """
+    check_folders(files)
     date = timestamp()
     oid = commit_id(tree_ids(files)[""], parent, author, date, f"{title}\n\n{message}")
     summary = json.dumps(summarise(blobs, repo.type, files))

@@ -32,6 +32,11 @@ class Discussion:
         return self.base is not None
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is neither closed nor merged."""
+        return self.status in ("draft", "open")
+
+    @property
     def ref(self) -> str:
         """The ref of a pull request's commits."""
         return f"refs/pr/{self.num}"
@@ -62,9 +67,10 @@ def open_discussion(
     row = (repo.key, num, title, author, timestamp(), status, base, "[]")
     query = "INSERT INTO discussions (repo, num, title, author, created, status, base, events)"
     db.execute(f"{query} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    discussion = load(db, repo, num)
     if base is not None:
-        db.execute("INSERT INTO refs (repo, name, oid) VALUES (?, ?, ?)", (repo.key, f"refs/pr/{num}", base))
-    return load(db, repo, num)
+        db.execute("INSERT INTO refs (repo, name, oid) VALUES (?, ?, ?)", (repo.key, discussion.ref, base))
+    return discussion
 
 
 def load(db: sqlite3.Connection, repo: Repo, num: int) -> Discussion:
@@ -110,9 +116,9 @@ def merge(db: sqlite3.Connection, blobs: Blobs, repo: Repo, discussion: Discussi
     """Apply what a pull request changed to the main branch; the id of the commit.
 
     Raises:
-        Refusal: 400 when it is no pull request that is open, 409 when files conflict.
+        Refusal: 400 when it is no open pull request or a path would be a file and a folder, 409 when files conflict.
     """
-    if not discussion.is_pull_request or discussion.status not in ("open", "draft"):
+    if not discussion.is_pull_request or not discussion.is_open:
         raise Refusal(400, f"{discussion.num} is not an open pull request.")
     clashing = conflicts(db, repo, discussion)
     if clashing:

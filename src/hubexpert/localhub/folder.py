@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from hubexpert.errors import HubExpertError
@@ -11,7 +12,7 @@ from hubexpert.localhub.names import is_file_path
 from hubexpert.localhub.placement import upload_mode
 from hubexpert.localhub.records import Edit, FileEntry
 
-_NOT_CONTENT = {".git", ".cache"}  # what `hf upload` leaves out, too
+_NOT_CONTENT = {".git", ".cache"}  # what `hf upload` leaves out, too; in a worktree, `.git` is a file
 
 
 def folder_edits(blobs: Blobs, folder: Path) -> list[Edit]:
@@ -33,22 +34,28 @@ def folder_edits(blobs: Blobs, folder: Path) -> list[Edit]:
 def _paths(folder: Path) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - _NOT_CONTENT)
-        for name in names:
+        for name in set(names) - _NOT_CONTENT:
             yield (Path(parent) / name).relative_to(folder).as_posix()
 
 
 def _keep(blobs: Blobs, file: Path, path: str) -> FileEntry:
     if not is_file_path(path):
         raise HubExpertError(f"{path!r} cannot be the name of a file in a repository.", fix="Rename the file.")
+    if not file.is_file():  # a pipe would keep the reader waiting
+        raise HubExpertError(f"{file} is no regular file.", fix="Remove it.")
+    with _opened(file) as source:
+        size = os.fstat(source.fileno()).st_size
+        sample = source.read(512)
+        source.seek(0)
+        if upload_mode(path, size, sample) == "regular":
+            content = source.read()
+            return FileEntry(blob_id(content), len(content), blobs.put(content), lfs=False)
+        sha256 = blobs.put_file(source)
+    return lfs_entry(sha256, blobs.size(sha256) or 0)
+
+
+def _opened(file: Path) -> BufferedReader:
     try:
-        with file.open("rb") as source:
-            size = os.fstat(source.fileno()).st_size
-            sample = source.read(512)
-            source.seek(0)
-            if upload_mode(path, size, sample) == "regular":
-                content = source.read()
-                return FileEntry(blob_id(content), len(content), blobs.put(content), lfs=False)
-            sha256 = blobs.put_file(source)
+        return file.open("rb")
     except OSError as error:
         raise HubExpertError(f"{file} cannot be read: {error}.", fix="Remove it, or make it readable.") from error
-    return lfs_entry(sha256, blobs.size(sha256) or 0)

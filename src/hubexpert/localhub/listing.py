@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubexpert.localhub.records import Refusal, Repo, RepoType
-from hubexpert.localhub.repos import repo_of
+from hubexpert.localhub.repos import from_row
 
 PAGE = 1000
 
@@ -40,7 +40,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Whose private repositories are listed: with a token, all but those of other users."""
+    """Whose private repositories are listed: with a token, all but those of `others`, named in lower case."""
 
     known: bool
     others: Collection[str]
@@ -67,7 +67,7 @@ def page(db: sqlite3.Connection, query: Query, viewer: Viewer) -> tuple[list[tup
         f" WHERE {' AND '.join(where)} ORDER BY r.{column} {order}, r.key {order} LIMIT ?",
         (*values, query.limit + 1),
     ).fetchall()
-    found = [(repo_of(row), json.loads(row["summary"])) for row in rows[: query.limit]]
+    found = [(from_row(row), json.loads(row["summary"])) for row in rows[: query.limit]]
     more = len(rows) > query.limit > 0
     return found, _cursor(rows[query.limit - 1][column], found[-1][0].key) if more else ""
 
@@ -83,7 +83,7 @@ def _conditions(query: Query, viewer: Viewer) -> tuple[list[str], list[Any]]:
     if not viewer.known:
         where.append("NOT r.private")
     elif viewer.others:
-        where.append(f"(NOT r.private OR r.author NOT IN ({', '.join('?' * len(viewer.others))}))")
+        where.append(f"(NOT r.private OR lower(r.author) NOT IN ({', '.join('?' * len(viewer.others))}))")
         values.extend(viewer.others)
     for tag in query.tags:
         where.append("r.key IN (SELECT repo FROM tags WHERE tag = ?)")
@@ -107,9 +107,13 @@ def _cursor(value: str | int, key: int) -> str:
 def _read_cursor(cursor: str) -> tuple[str | int, int]:
     try:
         value, key = json.loads(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise Refusal(400, "Invalid cursor.") from error
-    numbers = [item for item in (value, key) if isinstance(item, int)]
-    if not isinstance(value, str | int) or not isinstance(key, int) or max(map(abs, numbers)) >= 1 << 63:
+    if not isinstance(key, int) or not all(_is_sortable(item) for item in (value, key)):
         raise Refusal(400, "Invalid cursor.")
     return value, key
+
+
+def _is_sortable(value: object) -> bool:
+    """Whether `value` can be compared with a column: a time, or a number SQLite can hold."""
+    return value.isascii() if isinstance(value, str) else isinstance(value, int) and abs(value) < 1 << 63

@@ -10,6 +10,7 @@ _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _HEX = re.compile(r"[0-9a-f]{7,40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # First segments of the server's own addresses: a user of that name would hide them.
 _RESERVED = frozenset({"api", "datasets", "models", "spaces", "kernels", "buckets", "lfs"})
@@ -42,7 +43,7 @@ def is_file_path(path: str) -> bool:
 
 
 def is_ref_name(name: str) -> bool:
-    """Whether `name` can be a branch or a tag: nothing that climbs, and nothing that reads as a commit id."""
+    """Whether `name` can be a branch or a tag: nothing that climbs, and no whole commit id."""
     return (
         bool(_REF.fullmatch(name))
         and ".." not in name
@@ -51,6 +52,11 @@ def is_ref_name(name: str) -> bool:
         and name.split("/")[0] != "refs"
         and not (len(name) == 40 and _HEX.fullmatch(name))
     )
+
+
+def is_sha256(text: str) -> bool:
+    """Whether `text` is a sha256 as it is written here."""
+    return bool(_SHA256.fullmatch(text))
 
 
 def is_commit_id(revision: str) -> bool:

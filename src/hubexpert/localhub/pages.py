@@ -38,7 +38,7 @@ def repository(request: Request) -> Response:
     hub = hub_of(request)
     with hub.store.reading() as db:
         repo = repo_of(request, db)
-        hub.access.open(caller_of(request), repo)
+        hub.access.opened(caller_of(request), repo)
         files = load_files(db, repo, resolve(db, repo, "main"))
     base = _address(repo.type, repo.id)
     rows = "".join(

@@ -7,7 +7,8 @@ from typing import Any
 
 from hubexpert.localhub.blobs import Blobs
 from hubexpert.localhub.bodies import text_member
-from hubexpert.localhub.gitids import blob_id, lfs_entry
+from hubexpert.localhub.contents import Upload
+from hubexpert.localhub.gitids import blob_id
 from hubexpert.localhub.placement import upload_mode
 from hubexpert.localhub.records import Edit, FileEntry, Files, Refusal
 
@@ -35,34 +36,40 @@ def placed(item: Mapping[str, Any], present: Files) -> dict[str, Any]:
     return {"path": path, "uploadMode": upload_mode(path, size, sample), "shouldIgnore": False, "oid": oid}
 
 
-def read_header(value: object) -> Header:
+def read_header(item: Mapping[str, Any]) -> Header:
     """The first line of a commit."""
-    if not isinstance(value, dict):
-        raise Refusal(400, "The header of a commit is an object.")
+    value = item.get("value")
+    if item.get("key") != "header" or not isinstance(value, dict):
+        raise Refusal(400, "A commit begins with a header.")
     parent = value.get("parentCommit")
     if parent is not None and not isinstance(parent, str):
         raise Refusal(400, "'parentCommit' must be a string.")
     return Header(text_member(value, "summary"), text_member(value, "description", ""), parent)
 
 
-def read_edit(blobs: Blobs, item: Mapping[str, Any]) -> Edit:
-    """One line of a commit; the content of a regular file is kept here."""
-    key, value = item.get("key"), item.get("value")
-    if not isinstance(value, dict):
-        raise Refusal(400, "A change has a 'value'.")
+def keep_file(blobs: Blobs, item: Mapping[str, Any]) -> Edit:
+    """A line of a commit with the content of a regular file, which is kept."""
+    value = _value(item)
+    content = _content(value)
+    return Edit(text_member(value, "path"), FileEntry(blob_id(content), len(content), blobs.put(content), lfs=False))
+
+
+def read_change(item: Mapping[str, Any]) -> Edit | Upload:
+    """A line of a commit that names a content which was uploaded before, or deletes something."""
+    key, value = item.get("key"), _value(item)
     path = text_member(value, "path")
-    if key == "file":
-        content = _content(value)
-        return Edit(path, FileEntry(blob_id(content), len(content), blobs.put(content), lfs=False))
     if key == "lfsFile":
-        sha256 = text_member(value, "oid")
-        size = blobs.size(sha256)
-        if size is None:
-            raise Refusal(400, f"The LFS object of {path} was not uploaded.")
-        return Edit(path, lfs_entry(sha256, size))
+        return Upload(path, text_member(value, "oid"))
     if key in ("deletedFile", "deletedFolder"):
         return Edit(path, folder=key == "deletedFolder")
     raise Refusal(400, f"Unknown change {key!r}.")
+
+
+def _value(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = item.get("value")
+    if not isinstance(value, dict):
+        raise Refusal(400, "A change has a 'value'.")
+    return value
 
 
 def _content(value: Mapping[str, Any]) -> bytes:

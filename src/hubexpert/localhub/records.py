@@ -14,6 +14,8 @@ Scope = Literal["read", "write"]
 MAIN = "refs/heads/main"
 LOCAL_AUTHOR = "local"  # who commits when no server, and so no token, is involved
 
+_FORM = "Give it as TOKEN:USER:read or TOKEN:USER:write, with a user like 'me'."
+
 
 class Refusal(Exception):
     """A request the Hub turns down.
@@ -47,11 +49,12 @@ class Token:
 
     def __post_init__(self) -> None:
         if not self.value or any(c.isspace() for c in self.value):
-            raise HubExpertError("An access token is empty or holds white space.", fix="Give it as TOKEN:USER:write.")
+            raise HubExpertError("An access token is empty or holds white space.", fix=_FORM)
+        # Nothing is quoted: where the parts were given in another order, any of them is the secret.
         if not is_namespace(self.user):
-            raise HubExpertError(f"{self.user!r} is no user name.", fix="Use letters, digits, '-', '_' and '.'.")
+            raise HubExpertError("The user of an access token is no user name.", fix=_FORM)
         if self.scope not in ("read", "write"):
-            raise HubExpertError(f"{self.scope!r} is no token scope.", fix="Use 'read' or 'write'.")
+            raise HubExpertError("The scope of an access token is neither 'read' nor 'write'.", fix=_FORM)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit without its files (`Store.files` yields those); `summary` is what was computed from them."""
+    """A commit without its files (`commits.load_files` yields those); `summary` is what was computed from them."""
 
     oid: str
     parent: str | None

@@ -10,7 +10,7 @@ from hubexpert.localhub.placement import GITATTRIBUTES
 from hubexpert.localhub.records import MAIN, FileEntry, Refusal, Repo, RepoType, timestamp
 
 
-def repo_of(row: sqlite3.Row) -> Repo:
+def from_row(row: sqlite3.Row) -> Repo:
     """The record of a row of `repos`."""
     return Repo(
         key=row["key"],
@@ -25,10 +25,20 @@ def repo_of(row: sqlite3.Row) -> Repo:
     )
 
 
+def check_id(repo_id: str) -> None:
+    """Pass when a repository can have this id.
+
+    Raises:
+        Refusal: 400.
+    """
+    if not is_repo_id(repo_id):
+        raise Refusal(400, f"Invalid repository id {repo_id!r}: it should be namespace/name.")
+
+
 def find(db: sqlite3.Connection, repo_type: RepoType, repo_id: str) -> Repo | None:
     """The repository of that type and id, or None."""
     row = db.execute("SELECT * FROM repos WHERE type = ? AND id = ?", (repo_type, repo_id)).fetchone()
-    return None if row is None else repo_of(row)
+    return None if row is None else from_row(row)
 
 
 def insert(
@@ -46,7 +56,7 @@ def insert(
         " RETURNING *",
         (repo_type, repo_id, repo_id.split("/")[0], private, now, now),
     ).fetchone()
-    repo = repo_of(row)
+    repo = from_row(row)
     entry = FileEntry(blob_id(GITATTRIBUTES), len(GITATTRIBUTES), blobs.put(GITATTRIBUTES), lfs=False)
     write_commit(db, blobs, repo, MAIN, {".gitattributes": entry}, parent=None, title="initial commit", author=author)
     return repo
@@ -76,7 +86,6 @@ def delete(db: sqlite3.Connection, repo: Repo) -> None:
 
 
 def _check_free(db: sqlite3.Connection, repo_type: RepoType, repo_id: str) -> None:
-    if not is_repo_id(repo_id):
-        raise Refusal(400, f"Invalid repository id {repo_id!r}: it should be namespace/name.")
+    check_id(repo_id)
     if find(db, repo_type, repo_id):
         raise Refusal(409, f"You already created this {repo_type} repo")

@@ -33,7 +33,7 @@ def check_access(request: Request) -> Response:
     hub, caller = hub_of(request), caller_of(request)
     with hub.store.reading() as db:
         repo = repo_of(request, db)
-    hub.access.open(caller, repo)
+    hub.access.opened(caller, repo)
     if request.url.path.endswith("/write"):
         hub.access.writer(caller, repo.author)
     return Response()

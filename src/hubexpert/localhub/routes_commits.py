@@ -11,16 +11,20 @@ from starlette.routing import Route
 
 from hubexpert.localhub import views
 from hubexpert.localhub.bodies import json_body, json_object, lines, text_member
-from hubexpert.localhub.commits import commit, load_files, resolve, write_commit
+from hubexpert.localhub.commits import commit_edits, load_files, resolve, write_commit
+from hubexpert.localhub.contents import Claim, Upload, as_edits
+from hubexpert.localhub.discussions import Discussion, comment, load, open_discussion
 from hubexpert.localhub.discussions import append as append_event
-from hubexpert.localhub.discussions import comment, load, open_discussion
 from hubexpert.localhub.history import history
-from hubexpert.localhub.payload import Header, placed, read_edit, read_header
+from hubexpert.localhub.payload import Header, keep_file, placed, read_change, read_header
 from hubexpert.localhub.records import Edit, Refusal, Repo
 from hubexpert.localhub.web import caller_of, hub_of, integer, is_true, next_link, parameter, repo_of, repo_url
 
+Change = Edit | Upload
+
 _LINE_LIMIT = 32 * 1024 * 1024  # bytes; a regular file of 5 MiB needs 7
 _COMMIT_LIMIT = 1024 * 1024 * 1024
+_CHANGES_LIMIT = 100_000
 _PAGE = 1000
 
 
@@ -51,18 +55,22 @@ async def make_commit(request: Request) -> Response:
     revision = parameter(request, "revision")
     await run_in_threadpool(_authorised, request, revision, create_pr)
     header: Header | None = None
-    edits: list[Edit] = []
+    changes: list[Change] = []
     async for line in lines(request, line_limit=_LINE_LIMIT, total_limit=_COMMIT_LIMIT):
         if not line.strip():
             continue
         item = json_object(line)
-        if item.get("key") == "header":
-            header = read_header(item.get("value"))
+        if header is None:
+            header = read_header(item)
+        elif item.get("key") == "file":
+            changes.append(await run_in_threadpool(keep_file, hub.store.blobs, item))
         else:
-            edits.append(await run_in_threadpool(read_edit, hub.store.blobs, item))
+            changes.append(read_change(item))
+        if len(changes) > _CHANGES_LIMIT:
+            raise Refusal(413, f"A commit has at most {_CHANGES_LIMIT:,} changes.")
     if header is None:
         raise Refusal(400, "A commit begins with a header.")
-    return await run_in_threadpool(_committed, request, revision, create_pr, header, edits)
+    return await run_in_threadpool(_committed, request, revision, create_pr, header, changes)
 
 
 def _authorised(request: Request, revision: str, create_pr: bool) -> str:
@@ -70,17 +78,18 @@ def _authorised(request: Request, revision: str, create_pr: bool) -> str:
     hub, caller = hub_of(request), caller_of(request)
     with hub.store.reading() as db:
         repo = repo_of(request, db)
-        if create_pr or _is_own_pull_request(db, repo, revision, caller.user):
+        pull = _pull_request(db, repo, revision)
+        if create_pr or (pull is not None and pull.author == caller.user):
             return hub.access.user(caller)
     return hub.access.writer(caller, repo.author)
 
 
-def _is_own_pull_request(db: sqlite3.Connection, repo: Repo, revision: str, user: str | None) -> bool:
+def _pull_request(db: sqlite3.Connection, repo: Repo, revision: str) -> Discussion | None:
     match = re.fullmatch(r"refs/pr/([0-9]{1,9})", revision)
-    return match is not None and load(db, repo, int(match[1])).author == user
+    return load(db, repo, int(match[1])) if match else None
 
 
-def _committed(request: Request, revision: str, create_pr: bool, header: Header, edits: list[Edit]) -> Response:
+def _committed(request: Request, revision: str, create_pr: bool, header: Header, changes: list[Change]) -> Response:
     hub = hub_of(request)
     author = _authorised(request, revision, create_pr)
     with hub.store.writing() as db:
@@ -93,12 +102,12 @@ def _committed(request: Request, revision: str, create_pr: bool, header: Header,
             append_event(db, repo, pull.num, comment(author, header.message))
             ref = pull.ref
             answer["pullRequestUrl"] = f"{repo_url(request, repo.type, repo.id)}/discussions/{pull.num}"
-        oid = commit(
+        oid = commit_edits(
             db,
             hub.store.blobs,
             repo,
             ref,
-            edits,
+            as_edits(db, repo, Claim(author, hub.access.may_open(caller_of(request), repo)), changes),
             title=header.title,
             message=header.message,
             author=author,
@@ -111,6 +120,9 @@ def _committed(request: Request, revision: str, create_pr: bool, header: Header,
 def _branch(db: sqlite3.Connection, repo: Repo, revision: str) -> str:
     """The full name of a branch or pull request that can be committed to."""
     ref = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
+    pull = _pull_request(db, repo, ref)
+    if pull is not None and not pull.is_open:
+        raise Refusal(400, f"The pull request {pull.num} is {pull.status}.")
     if ref.startswith("refs/tags/"):
         raise Refusal(400, "A tag cannot be committed to.")
     resolve(db, repo, ref)

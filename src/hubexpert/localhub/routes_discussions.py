@@ -41,7 +41,7 @@ def list_discussions(request: Request) -> Response:
         item
         for item in every
         if kind in ("all", "pull_request" if item.is_pull_request else "discussion")
-        and status in ("all", "open" if item.status in ("open", "draft") else "closed")
+        and status in ("all", "open" if item.is_open else "closed")
         and author in (None, item.author)
     ]
     start = integer(request, "p", 0) * _PAGE
@@ -98,7 +98,13 @@ async def change_status(request: Request) -> Response:
     status = text_member(await json_body(request), "status")
     if status not in ("open", "closed"):
         raise Refusal(400, "'status' must be 'open' or 'closed'.")
-    return await _happened(request, "newStatus", lambda item, user: event("status-change", user, {"status": status}))
+
+    def change(item: Discussion, user: str) -> dict[str, Any]:
+        if item.status == "merged":
+            raise Refusal(400, f"The pull request {item.num} is merged, and stays so.")
+        return event("status-change", user, {"status": status})
+
+    return await _happened(request, "newStatus", change)
 
 
 async def merge_pull_request(request: Request) -> Response:

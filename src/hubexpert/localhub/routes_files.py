@@ -15,7 +15,7 @@ from hubexpert.localhub.commits import load_files, resolve
 from hubexpert.localhub.gitids import tree_ids
 from hubexpert.localhub.history import last_changes
 from hubexpert.localhub.records import Refusal
-from hubexpert.localhub.trees import Node, listing, nodes
+from hubexpert.localhub.trees import Node, nodes, nodes_in
 from hubexpert.localhub.web import (
     caller_of,
     hub_of,
@@ -46,7 +46,7 @@ def show_tree(request: Request) -> Response:
         repo = repo_of(request, db)
         oid = resolve(db, repo, revision)
         files = load_files(db, repo, oid)
-        every = listing(files, folder, recursive=is_true(request.query_params.get("recursive")))
+        every = nodes_in(files, folder, recursive=is_true(request.query_params.get("recursive")))
         shown = every[start : start + size]
         last = last_changes(db, repo, oid, [item.path for item in shown]) if expand else {}
     trees = tree_ids(files)
@@ -86,7 +86,7 @@ def serve_file(request: Request) -> Response:
     revision, path = revision_and_path(str(request.path_params["rest"]))
     with hub.store.reading() as db:
         repo = repo_of(request, db)
-        hub.access.open(caller_of(request), repo)
+        hub.access.opened(caller_of(request), repo)
         oid = resolve(db, repo, revision)
         entry = load_files(db, repo, oid).get(path)
     headers = {"X-Repo-Commit": oid}
@@ -100,7 +100,7 @@ def serve_file(request: Request) -> Response:
         elsewhere = _other_origin(request)
         if elsewhere:
             # The real Hub's storage is another origin, to which clients must not send their token.
-            location = elsewhere + hub.signer.path("get", entry.sha256, entry.size, path.rpartition("/")[2])
+            location = elsewhere + hub.signer.path("get", entry.sha256, {"name": path.rpartition("/")[2]})
             return Response(status_code=302, headers=headers | {"Location": location})
     return content(hub.store.blobs.path(entry.sha256), path, headers)
 
@@ -117,9 +117,9 @@ def content(file: Path, path: str, headers: dict[str, str]) -> Response:
 
 
 def _other_origin(request: Request) -> str | None:
-    """The same server under its other loopback name; None when others can reach it, who may lack that name."""
+    """The same server under its other loopback name; None when it does not listen there, or others can reach it."""
     other = _OTHER_LOOPBACK.get(request.url.hostname or "")
-    return str(request.base_url.replace(hostname=other)).rstrip("/") if hub_of(request).loopback and other else None
+    return str(request.base_url.replace(hostname=other)).rstrip("/") if hub_of(request).two_names and other else None
 
 
 def _missing(path: str, headers: dict[str, str]) -> Response:

@@ -14,7 +14,6 @@ from hubexpert.localhub.listing import PAGE, Query, Viewer, count_children, page
 from hubexpert.localhub.records import Refusal, Repo
 from hubexpert.localhub.tags import RELATIONS
 from hubexpert.localhub.web import (
-    Hub,
     caller_of,
     hub_of,
     integer,
@@ -32,7 +31,7 @@ _NOT_SERVED = ("apps", "inference", "inference_provider", "num_parameters")
 def list_repos(request: Request) -> Response:
     """One page of the repositories that satisfy the query."""
     hub, query, viewer = hub_of(request), _query(request), viewer_of(request)
-    _write_downloads(hub)
+    hub.downloads.write(hub.store, wait=0)
     with hub.store.reading() as db:
         found, cursor = page(db, query, viewer)
     names = _listed(request)
@@ -43,7 +42,7 @@ def list_repos(request: Request) -> Response:
 def show_repo(request: Request) -> Response:
     """One repository at one revision."""
     hub = hub_of(request)
-    _write_downloads(hub)
+    hub.downloads.write(hub.store, wait=0)
     expand = values(request, "expand")
     with hub.store.reading() as db:
         repo = repo_of(request, db)
@@ -83,7 +82,7 @@ def _query(request: Request) -> Query:
 def viewer_of(request: Request) -> Viewer:
     """Whose private repositories the sender of a request sees."""
     caller = caller_of(request)
-    return Viewer(caller.user is not None, sorted(hub_of(request).access.users - {caller.user or ""}))
+    return Viewer(caller.user is not None, sorted(hub_of(request).access.users - {(caller.user or "").lower()}))
 
 
 def _listed(request: Request) -> Iterable[str]:
@@ -120,12 +119,6 @@ def _relatives(db: sqlite3.Connection, repo: Repo, tags: Iterable[str]) -> dict[
             bases = bases or {"relation": kind, "models": []}
             bases["models"].append({"id": name})
     return {"baseModels": bases, "childrenModelCount": count_children(db, repo.id, RELATIONS)}
-
-
-def _write_downloads(hub: Hub) -> None:
-    if hub.downloads.pending():
-        with hub.store.writing() as db:
-            hub.downloads.write(db)
 
 
 ROUTES = [

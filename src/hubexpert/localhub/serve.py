@@ -1,6 +1,5 @@
 """A running Hub: in a thread of this process, or alone until it is told to stop."""
 
-import ipaddress
 import signal
 import socket
 import threading
@@ -10,13 +9,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 from hubexpert.errors import HubExpertError
+from hubexpert.localhub.downloads import Downloads
 from hubexpert.localhub.records import Token
 from hubexpert.localhub.store import Store
 
 if TYPE_CHECKING:
     import uvicorn
 
-_SHUTDOWN_SECONDS = 5  # for requests under way
+_SHUTDOWN_SECONDS = 5
 
 
 class LocalHub:
@@ -40,7 +40,8 @@ class LocalHub:
         Raises:
             HubExpertError: when the port or the folder cannot be had, or what serving needs is not installed.
         """
-        self._server = _server(Store(self._root), self._tokens, loopback=is_loopback(self._host))
+        self._store, self._downloads = Store(self._root), Downloads()
+        self._server = _server(self._store, self._tokens, self._downloads, self._host)
         self._socket = _listen(self._host, self._port)
         self.endpoint = _endpoint(self._host, self._socket)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
@@ -53,10 +54,11 @@ class LocalHub:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Stop, giving requests under way a few seconds."""
+        """Stop, giving requests under way, and then other writers, a few seconds."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+        self._downloads.write(self._store, wait=_SHUTDOWN_SECONDS)
 
 
 def serve(root: Path, host: str, port: int, tokens: Sequence[Token], announce: Callable[[str], None]) -> None:
@@ -80,21 +82,16 @@ def serve(root: Path, host: str, port: int, tokens: Sequence[Token], announce: C
             signal.signal(number, handler)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name of an interface
-
-
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=512)
+        listening = socket.create_server((host, port), family=family, backlog=512)
     except (OSError, OverflowError) as error:
         fix = "Choose another --port (0 takes a free one) or --host."
         raise HubExpertError(f"Cannot listen on {host}, port {port}: {error}.", fix=fix) from error
+    # Inherited by connections: else each answer's body waits 40 ms for the client to acknowledge the headers.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _endpoint(host: str, listening: socket.socket) -> str:
@@ -103,7 +100,7 @@ def _endpoint(host: str, listening: socket.socket) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{listening.getsockname()[1]}"
 
 
-def _server(store: Store, tokens: Sequence[Token], *, loopback: bool) -> "uvicorn.Server":
+def _server(store: Store, tokens: Sequence[Token], downloads: Downloads, host: str) -> "uvicorn.Server":
     try:
         import uvicorn
 
@@ -112,7 +109,7 @@ def _server(store: Store, tokens: Sequence[Token], *, loopback: bool) -> "uvicor
         message = f"Serving a Hub needs {error.name}, which is not installed."
         raise HubExpertError(message, fix="pip install 'hubexpert[hub]'") from error
     config = uvicorn.Config(
-        make_app(store, tokens, loopback=loopback),
+        make_app(store, tokens, downloads, host),
         log_level="warning",
         access_log=False,
         server_header=False,

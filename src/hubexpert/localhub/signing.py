@@ -10,38 +10,36 @@ from urllib.parse import urlencode
 
 from hubexpert.localhub.records import Refusal
 
-_LIFETIME = 3600  # seconds
-
 Purpose = Literal["get", "put"]
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs with a secret that lives as long as the server."""
+    """Signs with a secret that lives as long as the server; what it signs is valid for `lifetime` seconds."""
 
     secret: bytes = field(repr=False)
+    lifetime: int
 
-    def path(self, purpose: Purpose, sha256: str, size: int, name: str = "") -> str:
-        """The path and query under which one content can be fetched (as a file of that name) or put for an hour."""
-        expires = int(time.time()) + _LIFETIME
-        signature = self._signature(purpose, sha256, str(size), str(expires), name)
-        query = {"size": size, "expires": expires, "name": name, "signature": signature}
-        return f"/lfs/{sha256}?{urlencode(query)}"
+    def path(self, purpose: Purpose, sha256: str, claims: Mapping[str, str | int]) -> str:
+        """The path and query under which one content can be fetched or put; the query carries the claims."""
+        query = {**{name: str(value) for name, value in claims.items()}, "expires": str(self._now() + self.lifetime)}
+        return f"/lfs/{sha256}?{urlencode({**query, 'signature': self._signature(purpose, sha256, query)})}"
 
-    def check(self, purpose: Purpose, sha256: str, query: Mapping[str, str]) -> int:
-        """The size that was signed.
+    def check(self, purpose: Purpose, sha256: str, query: Mapping[str, str]) -> Mapping[str, str]:
+        """The claims that were signed.
 
         Raises:
             Refusal: 403 when the address was not made by `path` for this purpose, or is too old.
         """
-        size, expires = query.get("size", ""), query.get("expires", "")
-        good = hmac.compare_digest(
-            self._signature(purpose, sha256, size, expires, query.get("name", "")).encode(),
-            query.get("signature", "").encode(),
-        )
-        if not good or int(expires) < time.time():
+        claims = {name: value for name, value in query.items() if name != "signature"}
+        expected, given = self._signature(purpose, sha256, claims), query.get("signature", "")
+        if not hmac.compare_digest(expected.encode(), given.encode()) or int(claims["expires"]) < self._now():
             raise Refusal(403, "This address is not valid, or not any more.")
-        return int(size)
+        return claims
 
-    def _signature(self, *parts: str) -> str:
-        return hmac.new(self.secret, "\n".join(parts).encode(), hashlib.sha256).hexdigest()
+    def _signature(self, purpose: Purpose, sha256: str, claims: Mapping[str, str]) -> str:
+        text = f"{purpose}\n{sha256}\n{urlencode(sorted(claims.items()))}"
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
+
+    def _now(self) -> int:
+        return int(time.time())

@@ -8,10 +8,10 @@ from pathlib import Path
 from hubexpert.errors import HubExpertError
 from hubexpert.localhub import database
 from hubexpert.localhub.blobs import Blobs
-from hubexpert.localhub.commits import commit
+from hubexpert.localhub.commits import commit_edits
 from hubexpert.localhub.folder import folder_edits
 from hubexpert.localhub.records import LOCAL_AUTHOR, MAIN, Refusal, RepoType
-from hubexpert.localhub.repos import find, insert
+from hubexpert.localhub.repos import check_id, find, insert
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class Store:
 
     def __post_init__(self) -> None:
         try:
-            self.blobs.prepare()
+            self.root.mkdir(parents=True, exist_ok=True)
+            # First the index: in a folder with somebody else's one, nothing is touched.
             database.prepare(self._index)
+            self.blobs.prepare()
         except (OSError, sqlite3.DatabaseError) as error:
             fix = "Give a folder that is empty, or was made by this command."
             raise HubExpertError(f"{self.root} cannot hold a Hub: {error}.", fix=fix) from error
@@ -42,15 +44,19 @@ class Store:
     @property
     def blobs(self) -> Blobs:
         """The contents of all files."""
-        return Blobs(self.root / "blobs", self.root / "scratch")
+        return Blobs(self.root / "blobs")
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection whose statements all see one state of the store."""
         return database.reading(self._index)
 
-    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """A connection that alone may write; all or none of the block takes effect, also after `kill -9`."""
-        return database.writing(self._index)
+    def writing(self, *, wait: float = database.WAIT) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection that alone may write; all or none of the block takes effect, also after `kill -9`.
+
+        Raises:
+            sqlite3.OperationalError: when others use the index for `wait` seconds, or it cannot be written.
+        """
+        return database.writing(self._index, wait)
 
     def add_folder(
         self,
@@ -66,15 +72,19 @@ class Store:
         Files of the repository that are not in `folder` stay. Identical content makes no new commit.
 
         Raises:
-            HubExpertError: on a bad `repo_id`, a missing folder, or a file that cannot be kept.
+            HubExpertError: on a bad `repo_id`, a missing folder, a file that cannot be kept, or a disk that is full.
         """
         try:
+            check_id(repo_id)
             edits = folder_edits(self.blobs, folder)
             with self.writing() as db:
                 repo = find(db, repo_type, repo_id)
                 if repo is None:
                     repo = insert(db, self.blobs, repo_type, repo_id, private=private, author=LOCAL_AUTHOR)
-                return commit(db, self.blobs, repo, MAIN, edits, title=message, author=LOCAL_AUTHOR)
+                return commit_edits(db, self.blobs, repo, MAIN, edits, title=message, author=LOCAL_AUTHOR)
         except Refusal as refusal:
             fix = "Use an id like 'me/my-model', and files with plain relative names."
             raise HubExpertError(f"{repo_id} cannot take {folder}: {refusal.message}", fix=fix) from refusal
+        except (OSError, sqlite3.OperationalError) as error:
+            fix = "Free space on its disk, or try again when nobody else writes to it."
+            raise HubExpertError(f"The Hub in {self.root} cannot take {folder}: {error}.", fix=fix) from error

@@ -8,7 +8,7 @@ from hubexpert.localhub.blobs import Blobs
 from hubexpert.localhub.cards import CardError, card_data, plain
 from hubexpert.localhub.records import Files, RepoType
 from hubexpert.localhub.safetensors import parameter_counts
-from hubexpert.localhub.tags import dataset_tags, library_name, model_tags, relation
+from hubexpert.localhub.tags import dataset_tags, library_name, model_tags
 
 _TEXT_LIMIT = 5 * 1024 * 1024  # bytes of a README or a configuration file that are looked at
 _CONFIG_KEYS = ("architectures", "model_type", "quantization_config", "auto_map")
@@ -19,7 +19,7 @@ def summarise(blobs: Blobs, repo_type: RepoType, files: Files) -> Mapping[str, A
     """The summary of these files as JSON values.
 
     Members: `cardData` (None when there is none or it cannot be read), `tags`, `siblings` (file names), `size`
-    (bytes), and for models `config`, `library_name`, `pipeline_tag`, `safetensors`, `relation`.
+    (bytes), and for models `config`, `library_name`, `pipeline_tag`, `safetensors`.
     """
     readme = _text(blobs, files, "README.md")
     try:
@@ -42,7 +42,6 @@ def summarise(blobs: Blobs, repo_type: RepoType, files: Files) -> Mapping[str, A
         "library_name": library_name(card or {}, config),
         "pipeline_tag": tag if isinstance(tag, str) else None,
         "safetensors": parameter_counts(blobs, files),
-        "relation": relation(card or {}, config, files),
     }
 
 

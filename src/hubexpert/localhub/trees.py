@@ -1,6 +1,7 @@
 """File lists of commits: apply edits to one, list a folder of one."""
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hubexpert.localhub.names import is_file_path
@@ -15,31 +16,43 @@ class Node:
     entry: FileEntry | None
 
 
-def apply_edits(files: Files, edits: Iterable[Edit]) -> Files:
+def apply_edits(files: Files, edits: Sequence[Edit]) -> Files:
     """The files after `edits`, in their order.
 
     Raises:
-        Refusal: 400 on an unusable path or a file where a folder is; 404 when what is to be deleted is missing.
+        Refusal: 400 on an unusable path; 404 when what is to be deleted is missing.
     """
     result = dict(files)
+    # What lies in a folder stands together in the order of the paths; to look for it there takes no time.
+    sorts = any(edit.folder for edit in edits)
+    order = sorted(result) if sorts else []
     for edit in edits:
         path = edit.path.rstrip("/") if edit.folder else edit.path
         if not is_file_path(path):
             raise Refusal(400, f"Invalid path in repo: {path!r}")
         if edit.entry is not None:
+            if sorts and path not in result:
+                insort(order, path)
             result[path] = edit.entry
         elif edit.folder:
-            inside = [p for p in result if p.startswith(f"{path}/")]
-            if not inside:
+            start, end = bisect_left(order, f"{path}/"), bisect_left(order, f"{path}0")  # '0' comes next after '/'
+            if not [name for name in order[start:end] if result.pop(name, None)]:
                 raise Refusal(404, f"A folder with this name doesn't exist: {path}", code="EntryNotFound")
-            for name in inside:
-                del result[name]
+            del order[start:end]
         elif result.pop(path, None) is None:
             raise Refusal(404, f"A file with this name doesn't exist: {path}", code="EntryNotFound")
-    both = folders(result) & result.keys()
+    return result
+
+
+def check_folders(files: Files) -> None:
+    """Pass when no path is a file and a folder.
+
+    Raises:
+        Refusal: 400.
+    """
+    both = folders(files) & files.keys()
     if both:
         raise Refusal(400, f"{min(both)!r} would be a file and a folder.")
-    return result
 
 
 def folders(files: Iterable[str]) -> set[str]:
@@ -59,7 +72,7 @@ def nodes(files: Files) -> dict[str, Node]:
     return {path: Node(path, entries[path]) for path in sorted(entries)}
 
 
-def listing(files: Files, folder: str, *, recursive: bool) -> list[Node]:
+def nodes_in(files: Files, folder: str, *, recursive: bool) -> list[Node]:
     """The nodes in `folder` ('' is the root), with those of its folders when `recursive`.
 
     Raises:

@@ -94,7 +94,7 @@ def siblings(files: Files) -> list[dict[str, Any]]:
 def _sibling(path: str, entry: FileEntry) -> dict[str, Any]:
     shown: dict[str, Any] = {"rfilename": path, "size": entry.size, "blobId": entry.oid}
     if entry.lfs:
-        shown["lfs"] = {"sha256": entry.sha256, "size": entry.size, "pointerSize": _pointer_size(entry)}
+        shown["lfs"] = {"sha256": entry.sha256, **_lfs_sizes(entry)}
     return shown
 
 
@@ -106,8 +106,7 @@ def node(item: Node, trees: Mapping[str, str], last: Commit | None) -> dict[str,
     else:
         shown = {"type": "file", "oid": item.entry.oid, "size": item.entry.size, "path": item.path}
         if item.entry.lfs:
-            size = _pointer_size(item.entry)
-            shown["lfs"] = {"oid": item.entry.sha256, "size": item.entry.size, "pointerSize": size}
+            shown["lfs"] = {"oid": item.entry.sha256, **_lfs_sizes(item.entry)}
     if last is not None:
         shown["lastCommit"] = {"id": last.oid, "title": last.title, "date": last.date}
     return shown
@@ -138,5 +137,5 @@ def discussion(item: Discussion, repo: Repo) -> dict[str, Any]:
     }
 
 
-def _pointer_size(entry: FileEntry) -> int:
-    return len(pointer(entry.sha256, entry.size))
+def _lfs_sizes(entry: FileEntry) -> dict[str, int]:
+    return {"size": entry.size, "pointerSize": len(pointer(entry.sha256, entry.size))}

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hubexpert.localhub.access import Access, Caller
-from hubexpert.localhub.counters import Downloads
+from hubexpert.localhub.downloads import Downloads
 from hubexpert.localhub.records import Refusal, Repo, RepoType
 from hubexpert.localhub.repos import find
 from hubexpert.localhub.signing import Signer
@@ -20,13 +21,18 @@ KINDS: Mapping[str, RepoType] = {"models": "model", "datasets": "dataset"}
 
 @dataclass(frozen=True)
 class Hub:
-    """Everything a request needs; `loopback` tells that only this machine can reach the server."""
+    """Everything a request needs.
+
+    `uploads` bounds the threads that wait for uploads; `two_names` tells that the server is reached by two loopback
+    names and by nothing else.
+    """
 
     store: Store
     access: Access
     signer: Signer
     downloads: Downloads
-    loopback: bool
+    uploads: CapacityLimiter
+    two_names: bool
 
 
 def hub_of(request: Request) -> Hub:
@@ -121,7 +127,8 @@ def next_link(request: Request, **changed: str | int) -> dict[str, str]:
 
 def refused(refusal: Refusal) -> Response:
     """A refusal as the client reads it."""
-    # A header holds one line of ASCII; the body carries the message as it is.
-    message = " ".join(refusal.message.encode("ascii", "replace").decode().split())
+    # A header holds one line of printable ASCII; the body carries the message as it is.
+    ascii_text = refusal.message.encode("ascii", "replace").decode()
+    message = " ".join("".join(c if c.isprintable() else " " for c in ascii_text).split())
     headers = {"X-Error-Message": message} | ({"X-Error-Code": refusal.code} if refusal.code else {})
     return JSONResponse({"error": refusal.message} | refusal.body, refusal.status, headers)

@@ -13,15 +13,18 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hubexpert import hub, lm
-from hubexpert.errors import HubExpertError
-from hubexpert.factors import PREFIX
+from hubexpert.errors import HubExpertError, first_line
+from hubexpert.factors import CONFIG_FILE, PREFIX
+from hubexpert.factors import WEIGHTS_FILE as ADAPTER_FILE
+from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.moe.gate import GatedLinear
 from hubexpert.moe.widen import Wide, padded, size
 from hubexpert.records import Source
 
 NAME = "default"
-ADAPTER_FILE, CONFIG_FILE, ROUTER_FILE = "adapter_model.safetensors", "adapter_config.json", "router.safetensors"
+ROUTER_FILE = "router.safetensors"
 MOST_PADDING = 2.0
+ROUTER_VERSION = 1
 
 
 def attach(model: nn.Module, wide: Wide, *, top_k: int, seed: int) -> PeftModel:
@@ -107,7 +110,7 @@ def save(model: PeftModel, folder: Path, *, base: str, experts: Sequence[Source]
         gates[f"{module}.mean"] = gate.mean.float().cpu()
         gates[f"{module}.owner"] = wide.owner[module].to(torch.int32)
     top_k = next(iter(layers.values()))[0].top_k
-    described = {"version": 1, "top_k": top_k, "experts": [f"{e.repo}@{e.revision}" for e in experts]}
+    described = {"version": ROUTER_VERSION, "top_k": top_k, "experts": [f"{e.repo}@{e.revision}" for e in experts]}
     save_file(gates, folder / ROUTER_FILE, metadata={"hubexpert": json.dumps(described)})
     config = _config(wide, use_pattern=use_pattern).to_dict()
     config |= {"base_model_name_or_path": base, "inference_mode": True, "peft_type": "LORA"}
@@ -140,11 +143,18 @@ def load(
     folder = Path(repo_or_folder)
     if not folder.is_dir():
         source = hub.resolve(str(repo_or_folder), revision=revision)
-        folder = hub.download(source, (CONFIG_FILE, ADAPTER_FILE, ROUTER_FILE, "hubexpert.lock"))
+        wanted = (CONFIG_FILE, ADAPTER_FILE, DEFAULT_LOCK, *((ROUTER_FILE,) if routed else ()))
+        folder = hub.download(source, wanted)
     if not (folder / CONFIG_FILE).is_file() or not (folder / ADAPTER_FILE).is_file():
         raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
     model = base if isinstance(base, nn.Module) else lm.load_lm(_base(folder, base), device=device).model
-    peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=NAME, is_trainable=False)
+    try:
+        peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=NAME, is_trainable=False)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise HubExpertError(
+            f"The adapter of {repo_or_folder} does not fit its base: {first_line(error)}",
+            fix="name a repository that hubexpert published, and its own base",
+        ) from error
     if routed:
         _attach_router(peft_model, folder / ROUTER_FILE)
     return peft_model.eval()
@@ -156,46 +166,58 @@ def _base(folder: Path, base: str | Path | None) -> Source | Path:
     if Path(named).is_dir():
         return Path(named)
     revision = None
-    lock = folder / "hubexpert.lock"
+    lock = folder / DEFAULT_LOCK
     if base is None and lock.is_file():
         revision = json.loads(lock.read_text(encoding="utf-8")).get("base", {}).get("revision")
     return hub.resolve(named, revision=revision)
 
 
 def _attach_router(model: PeftModel, file: Path) -> None:
+    """Put the stored gates into the model; they come from a stranger, so everything is checked before it is used."""
     try:
-        with safetensors.safe_open(file, framework="pt") as stored:
-            described = json.loads((stored.metadata() or {})["hubexpert"])
-            tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  not a dict
-        modules = [key.removesuffix(".router") for key in tensors if key.endswith(".router")]
-        for module in modules:
+        top_k, tensors = _read_router(file)
+        modules = {key.removesuffix(".router") for key in tensors if key.endswith(".router")}
+        adapted = {n.removeprefix(PREFIX) for n, m in model.named_modules() if NAME in getattr(m, "lora_A", ())}
+        if modules != adapted:
+            raise ValueError("it has gates for other modules than the adapter")
+        for module in sorted(modules):
             layer = _layer(model, module)
             weight = layer.lora_A[NAME].weight
-            parts = [tensors[f"{module}.{part}"] for part in ("router", "owner", "mean")]
-            _check_router(module, weight, *parts)
-            gate = GatedLinear(
-                weight.data,
-                parts[0].to(weight),
-                parts[1].long().to(weight.device),
-                parts[2].to(weight),
-                described["top_k"],
+            router, owner, mean = (
+                tensors[f"{module}.{part}"].to(weight.device) for part in ("router", "owner", "mean")
             )
+            _check_router(module, weight, router, owner, mean)
+            gate = GatedLinear(weight.data, router.to(weight), owner.long(), mean.to(weight), top_k)
             layer.lora_A[NAME] = gate.requires_grad_(False)
-    except (OSError, KeyError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
         raise HubExpertError(
-            f"The router of {file.parent} cannot be attached: {str(error)[:200]}",
+            f"The router in {file.parent.name} cannot be attached: {first_line(error)}",
             fix="load it with routed=False for the static mixture, or publish it again with this version",
         ) from error
+
+
+def _read_router(file: Path) -> tuple[int, dict[str, torch.Tensor]]:
+    """The number of experts a token uses, and the tensors."""
+    with safetensors.safe_open(file, framework="pt") as stored:
+        described = json.loads((stored.metadata() or {})["hubexpert"])
+        tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  not a dict
+    if described["version"] != ROUTER_VERSION:
+        raise ValueError(f"its version is {described['version']}, this release reads {ROUTER_VERSION}")
+    top_k = described["top_k"]
+    if type(top_k) is not int or top_k < 1:
+        raise ValueError("its top_k is no positive number")
+    return top_k, tensors
 
 
 def _check_router(
     module: str, weight: torch.Tensor, router: torch.Tensor, owner: torch.Tensor, mean: torch.Tensor
 ) -> None:
-    """A router comes from a stranger: its shapes must fit before it is used."""
     experts = router.shape[0]
     fits = router.shape == (experts, weight.shape[1]) and mean.shape == (experts,) and owner.shape == (weight.shape[0],)
-    if not fits or (len(owner) and not 0 <= int(owner.min()) <= int(owner.max()) <= experts):
+    if not fits or not 0 <= int(owner.min()) <= int(owner.max()) <= experts:
         raise ValueError(f"the router of {module} does not fit its LoRA")
+    if not (torch.isfinite(router).all() and torch.isfinite(mean).all() and (mean > 0).all()):
+        raise ValueError(f"the router of {module} holds numbers that cannot be used")
 
 
 def _layer(model: PeftModel, module: str) -> Any:
