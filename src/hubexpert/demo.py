@@ -6,8 +6,6 @@ Everything comes from `examples/` and the package index; nothing is downloaded f
 import importlib.util
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,30 +85,25 @@ def fill_hub(root: Path, base: Path, examples: Path) -> int:
 
 @contextmanager
 def served(root: Path, port: int, home: Path) -> Iterator[str]:
-    """Serve the store at `root` from another process and point this one at it; yields the endpoint.
+    """Serve the store at `root` from this process, and point the process at it; yields the endpoint.
 
     Must be entered before `huggingface_hub` is imported, which reads the environment once.
 
     Raises:
-        HubExpertError: the server does not start.
+        HubExpertError: the port is taken.
     """
-    command = [sys.executable, "-m", "hubexpert", "hub", "serve", "--root", str(root), "--port", str(port)]
-    with subprocess.Popen([*command, "--token", f"{TOKEN}:demo:write"], stdout=subprocess.PIPE, text=True) as server:
-        try:
-            endpoint = server.stdout.readline().strip() if server.stdout else ""
-            if not endpoint.startswith("http"):
-                raise HubExpertError(f"The demo's Hub did not start on port {port}.", fix="choose another with --port")
-            os.environ |= {
-                "HF_ENDPOINT": endpoint,
-                "HF_TOKEN": TOKEN,
-                "HF_HOME": str(home),
-                "HF_HUB_DISABLE_XET": "1",
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-            }
-            os.environ.pop("HF_HUB_OFFLINE", None)
-            yield endpoint
-        finally:
-            server.terminate()
+    from hubexpert.localhub import LocalHub, Token
+
+    with LocalHub(root, port=port, tokens=[Token(TOKEN, "demo", "write")]) as hub:
+        os.environ |= {
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_TOKEN": TOKEN,
+            "HF_HOME": str(home),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
+        os.environ.pop("HF_HUB_OFFLINE", None)
+        yield hub.endpoint
 
 
 def write_project(folder: Path, examples: Path) -> Path:
