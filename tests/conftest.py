@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from hubexpert.localhub import Store
 
-WRITE_TOKEN, READ_TOKEN = "hf_test_write", "hf_test_read"
+WRITE_TOKEN, READ_TOKEN, OTHER_TOKEN = "hf_test_write", "hf_test_read", "hf_test_other"
 SERVER = pytest.StashKey[subprocess.Popen[str]]()
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
@@ -22,7 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="hubexpert-tests-")
     config.stash[FOLDER] = folder
     command = [sys.executable, "-m", "hubexpert", "hub", "serve", "--root", f"{folder.name}/hub", "--port", "0"]
-    command += ["--token", f"{WRITE_TOKEN}:tester:write", "--token", f"{READ_TOKEN}:reader:read"]
+    for token in (f"{WRITE_TOKEN}:tester:write", f"{READ_TOKEN}:reader:read", f"{OTHER_TOKEN}:other:write"):
+        command += ["--token", token]
     with Path(folder.name, "hub.log").open("w") as log:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     config.stash[SERVER] = server
@@ -74,6 +75,12 @@ def token() -> str:
 def read_token() -> str:
     """A read token of the user `reader`."""
     return READ_TOKEN
+
+
+@pytest.fixture(scope="session")
+def other_token() -> str:
+    """A write token of the user `other`."""
+    return OTHER_TOKEN
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,7 @@ def a_build(experts: tuple[Source, ...], files: dict[str, bytes]) -> Build:
         losses=(2.1, 1.4, 1.1),
         examples=32,
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        packages={"hubexpert": "0.1.0", "peft": "0.21.2", "torch": "2.9.0"},
     )
 
 
@@ -156,7 +157,6 @@ def a_lock(
         build=a_build(chosen, FILES if files is None else files),
         report=report or a_report(),
         digests={"shots": "ab" * 32, "test": "cd" * 32},
-        packages={"hubexpert": "0.1.0", "peft": "0.21.2", "torch": "2.9.0"},
     )
 
 

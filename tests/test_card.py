@@ -192,9 +192,8 @@ def hostile_lock(text: str) -> Lock:
             "discovery": lock.discovery.model_copy(update={"candidates": (candidate,)}),
             "selection": lock.selection.model_copy(update={"pool": selected}),
             "scores": lock.scores.model_copy(update={"refused": refused}),
-            "build": lock.build.model_copy(update={"experts": experts}),
+            "build": lock.build.model_copy(update={"experts": experts, "packages": {text or "x": text}}),
             "report": lock.report.model_copy(update={"systems": systems, "sentence": text}),
-            "packages": {text or "x": text},
         }
     )
 

@@ -191,7 +191,9 @@ def test_the_published_repository_must_carry_this_lock(project: Path, names: lis
     assemble(lock, a_build_folder(tmp_path / "build"), tmp_path / "out", repo=repo)
     publish(lock, tmp_path / "out", repo=repo, private=False, create_pr=False, dry_run=False, force=False)
     assert reasons(project) == ()
-    write_lock(project / "hubexpert.lock", lock.model_copy(update={"packages": {}}))
+    write_lock(
+        project / "hubexpert.lock", lock.model_copy(update={"build": lock.build.model_copy(update={"packages": {}})})
+    )
     assert reasons(project) == (f"{repo} carries another lock: this one is not published yet",)
 
 

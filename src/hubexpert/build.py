@@ -1,12 +1,13 @@
 """Build: the chosen experts side by side in one wide LoRA, routed, trained on the shots, folded and saved."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 
 from peft import PeftModel
 
-from hubexpert import lm
+from hubexpert import __version__, lm
 from hubexpert.experts.score import adapter_factors, expanded
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, save
@@ -17,6 +18,7 @@ from hubexpert.train import fold_means, mean_gates, train, trainable
 from hubexpert.workspace import file_digest
 
 FRESH_RANK = 16
+PACKAGES = ("huggingface-hub", "peft", "safetensors", "torch", "transformers")
 
 
 def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
@@ -84,6 +86,7 @@ def build_mixture(
         losses=losses,
         examples=len(examples),
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
+        packages={"hubexpert": __version__, **{name: version(name) for name in PACKAGES}},
     )
 
 

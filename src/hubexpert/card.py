@@ -78,7 +78,7 @@ def _facts(lock: Lock) -> dict[str, Any]:
     # parsed and written again: the keys in their own order, not in that of the lock
     shown = {**locked_recipe(recipe), "base": shown_name(recipe.base)}
     recipe_yaml = yaml.safe_dump(shown, sort_keys=False)
-    packages = "\n".join(f"{name} {version}" for name, version in sorted(lock.packages.items()))
+    packages = "\n".join(f"{name} {version}" for name, version in sorted(lock.build.packages.items()))
     return {
         "task": recipe.task,
         "train": recipe.train,

@@ -27,7 +27,6 @@ class Lock(Record):
     build: Build
     report: Report
     digests: dict[str, str] = Field(description="`shots` and `test`: sha256 of the examples as read")
-    packages: dict[str, str] = Field(description="package -> version it was made with")
 
 
 def locked_recipe(recipe: Recipe) -> dict[str, Any]:

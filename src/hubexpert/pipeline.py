@@ -2,14 +2,13 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubexpert import __version__, hub
+from hubexpert import hub
 from hubexpert.assemble import renew
 from hubexpert.discover import discover_step
 from hubexpert.discover.aliases import resolve_alias
@@ -23,24 +22,48 @@ from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, finge
 if TYPE_CHECKING:
     from hubexpert.lm import Lm
 
-PACKAGES = ("huggingface-hub", "peft", "safetensors", "torch", "transformers")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Project:
-    """One recipe with its workspace; `base` and `model` are resolved and loaded on first use, once."""
+    """One recipe with its workspace. What several stages need is found once: the base, the model, the scores."""
 
-    folder: Path
+    path: Path
     recipe: Recipe
     workspace: Workspace
-    base: Callable[[], Source]
-    model: "Callable[[], Lm]"
     quiet: bool
+    refresh: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where the recipe lies, and the example files are looked up."""
+        return self.path.parent
 
     @property
     def lock_path(self) -> Path:
         """Where the lock lies: beside the recipe."""
         return self.folder / DEFAULT_LOCK
+
+    @cached_property
+    def base(self) -> Source:
+        """The base at its commit, which stays pinned until a refresh; a folder by its contents."""
+        name = self.recipe.base
+        if is_folder(name):
+            return folder_source(name, base_folder(self.folder, name))
+        inputs = {"base": name, "endpoint": hub.endpoint()}
+        return self.workspace.step("base", inputs, lambda: resolve_base(name), Source, again=self.refresh)[0]
+
+    @cached_property
+    def model(self) -> "Lm":
+        """The base, loaded."""
+        from hubexpert.lm import load_lm
+
+        name = self.recipe.base
+        return load_lm(base_folder(self.folder, name) if is_folder(name) else self.base)
+
+    @cached_property
+    def scores(self) -> ScoreTable:
+        """The scored pool, as `score` gives it."""
+        return score(self)
 
 
 def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> Project:
@@ -56,22 +79,7 @@ def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> P
     """
     recipe = read_recipe(path)
     hub.show_progress(not quiet)
-    workspace = Workspace(path.parent / WORKSPACE)
-
-    @cache
-    def base() -> Source:
-        if is_folder(recipe.base):
-            return folder_source(recipe.base, base_folder(path.parent, recipe.base))
-        inputs = {"base": recipe.base, "endpoint": hub.endpoint()}
-        return workspace.step("base", inputs, lambda: resolve_base(recipe.base), Source, again=refresh)[0]
-
-    @cache
-    def model() -> "Lm":
-        from hubexpert.lm import load_lm
-
-        return load_lm(base_folder(path.parent, recipe.base) if is_folder(recipe.base) else base())
-
-    return Project(path.parent, recipe, workspace, base, model, quiet)
+    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh)
 
 
 def resolve_base(name: str) -> Source:
@@ -120,7 +128,7 @@ def score(project: Project) -> ScoreTable:
     Raises:
         HubExpertError: no adapter was accepted, or none could be scored.
     """
-    work, base = task(project), project.base()  # a wrong file or base is told before anything else is asked for
+    work, base = task(project), project.base  # a wrong file or base is told before anything else is asked for
     accepted = sorted(discover(project).accepted, key=lambda c: c.source.repo)
     if not accepted:
         raise HubExpertError(
@@ -141,7 +149,7 @@ def score(project: Project) -> ScoreTable:
 
         journal = project.workspace.journal("scores")
         return score_pool(
-            project.model(),
+            project.model,
             base,
             accepted,
             work.shots,
@@ -159,7 +167,7 @@ def score(project: Project) -> ScoreTable:
 
 def select(project: Project) -> Selection:
     """The experts chosen from the scored pool."""
-    table = score(project)
+    table = project.scores
     section = project.recipe.experts
 
     def similarity_of(sources: Sequence[Source]) -> list[list[float]]:
@@ -182,7 +190,7 @@ def build(project: Project) -> Build:
     selection = select(project)
     work = task(project)
     inputs = {
-        "base": project.base(),
+        "base": project.base,
         "method": METHOD,
         "experts": list(selection.chosen),
         "shots": list(work.shots),
@@ -201,8 +209,8 @@ def build(project: Project) -> Build:
             section, seed = project.recipe.train, project.recipe.seed
             made.append(
                 build_mixture(
-                    project.model(),
-                    project.base(),
+                    project.model,
+                    project.base,
                     experts,
                     work.shots,
                     section,
@@ -219,7 +227,7 @@ def build(project: Project) -> Build:
     result, made_now = project.workspace.step("build", inputs, produce, Build)
     if not made_now and not _whole(project.workspace.root / "build", result):
         result, _ = project.workspace.step("build", inputs, produce, Build, again=True)
-    shutil.rmtree(checkpoints.parent, ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return result
 
 
@@ -240,7 +248,7 @@ def evaluate(project: Project) -> Report:
     best = selection.pool[0].source
     inputs = {
         "method": METHOD,
-        "base": project.base(),
+        "base": project.base,
         "build": made,
         "best": best,
         "removed": removed,
@@ -256,15 +264,15 @@ def evaluate(project: Project) -> Report:
         from hubexpert.evaluate import Contest, compare
 
         folder = project.workspace.root / "build"
-        base = project.base()
+        base = project.base
         contest = Contest(
             base, made, folder, best, work.shots, test, work.metric, project.recipe.train, project.recipe.seed
         )
         journal = project.workspace.journal("evaluation")
-        return compare(project.model(), contest, journal, checkpoints, removed=removed, quiet=project.quiet)
+        return compare(project.model, contest, journal, checkpoints, removed=removed, quiet=project.quiet)
 
     result = project.workspace.step("report", inputs, produce, Report)[0]
-    shutil.rmtree(checkpoints.parent, ignore_errors=True)
+    shutil.rmtree(checkpoints.parent, ignore_errors=True)  # those of abandoned recipes, too
     return result
 
 
@@ -289,24 +297,23 @@ def lock(project: Project) -> Lock:
     made = Lock(
         version=LOCK_VERSION,
         recipe=locked_recipe(project.recipe),
-        base=project.base(),
+        base=project.base,
         discovery=locked_discovery(discover(project)),
-        scores=score(project),
+        scores=project.scores,
         selection=select(project),
         build=build(project),
         report=report,
         digests={"shots": digest(work.shots), "test": digest(work.test)},
-        packages={"hubexpert": __version__, **{name: version(name) for name in PACKAGES}},
     )
     write_lock(project.lock_path, made)
     return made
 
 
-def run(project: Project, *, refresh: bool = False) -> Lock:
-    """All stages up to the card; only what changed, as far as the Hub was last asked (`refresh` asks again)."""
+def run(project: Project) -> Lock:
+    """All stages up to the card; only what changed, as far as the Hub was last asked (a refresh asks again)."""
     with project.workspace.locked():
         _held_out(project)  # what cannot be proved in the end is told at the start
-        discover(project, again=refresh)
+        discover(project, again=project.refresh)
         made = lock(project)
         renew(made, project.workspace, repo=project.recipe.publish.repo)
         return made

@@ -160,6 +160,7 @@ class Build(Record):
     losses: tuple[float, ...] = Field(description="mean training loss, one an epoch")
     examples: int
     files: dict[str, str] = Field(description="file name -> sha256")
+    packages: dict[str, str] = Field(description="package -> version it was made with")
 
 
 class SystemScore(Record):

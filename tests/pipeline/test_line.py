@@ -223,7 +223,7 @@ def test_a_base_in_a_folder(project: Callable[..., Path], tmp_path: Path) -> Non
     assert refused.returncode == 1
     assert "folder on this machine" in refused.stderr
     tiny.save_base(recipe.parent / "base", seed=5)
-    assert pipeline.open_project(recipe, quiet=True).base() != lock.base
+    assert pipeline.open_project(recipe, quiet=True).base != lock.base
 
 
 def test_the_lock_holds_nothing_that_changes_by_itself(project: Callable[..., Path]) -> None:
@@ -259,3 +259,24 @@ def test_an_adapter_that_makes_the_base_speak_no_numbers_is_refused(pool: None, 
     table = score_pool(load_lm(base), base, candidates, shots, "exact_match", Journal(tmp_path / "j"), seed=0)
     assert [(r.source.repo, r.code) for r in table.refused] == [("tester/test_huge", "nan-weights")]
     assert [s.source.repo for s in table.scores] == ["tester/other-one"]
+
+
+def test_an_adapter_that_cannot_be_had_today_is_tried_again_tomorrow(
+    project: Callable[..., Path], store: Store, other_token: str, tmp_path: Path
+) -> None:
+    """It is refused for now, which is not final: neither journal nor result keep it, and the rest is not repeated."""
+    store.add_folder("other/borrowed", tiny.lora(tmp_path / "borrowed", seed=6, base="./tiny-base"))
+    recipe = project(discover={"include": ["other/borrowed"]})
+    opened = pipeline.open_project(recipe, quiet=True)
+    assert "other/borrowed" in {c.source.repo for c in pipeline.discover(opened).accepted}
+    owner = HfApi(token=other_token)
+    owner.update_repo_settings("other/borrowed", gated="auto")
+    table = pipeline.score(opened)
+    assert {r.code for r in table.refused if r.source.repo == "other/borrowed"} == {"download-gated"}
+    journal = recipe.parent / ".hubexpert" / "scores.jsonl"
+    kept = journal.read_bytes()
+    owner.update_repo_settings("other/borrowed", gated=False)
+    table = pipeline.score(pipeline.open_project(recipe, quiet=True))
+    assert "other/borrowed" in {s.source.repo for s in table.scores}
+    assert journal.read_bytes().startswith(kept)
+    assert journal.read_bytes().count(b"\n") == kept.count(b"\n") + 1

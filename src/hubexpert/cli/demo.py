@@ -32,7 +32,8 @@ def demo(folder: Path, examples: Path | None, port: int, out: Out) -> None:
         out.hint(f"     {count} repositories at {endpoint}")
         _run(recipe, out)
     out.hint(f"Took {time.monotonic() - begun:.0f} s.")
-    out.hint(f"Look around with: {sys.argv[0]} hub serve --root {folder / 'hub'} --port {port}")
+    command = sys.argv[0] if Path(sys.argv[0]).name == "hubexpert" else "hubexpert"
+    out.hint(f"Look around with: {command} hub serve --root {folder / 'hub'} --port {port}")
 
 
 def _run(recipe: Path, out: Out) -> None:

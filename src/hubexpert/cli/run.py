@@ -16,7 +16,7 @@ def run(recipe: Path, refresh: bool, out: Out) -> None:
     from hubexpert import pipeline
 
     project = pipeline.open_project(recipe, quiet=out.quiet, refresh=refresh)
-    show_run(project, pipeline.run(project, refresh=refresh), out)
+    show_run(project, pipeline.run(project), out)
 
 
 def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821

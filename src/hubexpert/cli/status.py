@@ -31,5 +31,5 @@ def status(ctx: click.Context, recipe: Path, offline: bool, out: Out) -> None:
     for remark in found.unchecked:
         out.hint(remark)
     if found.state == "stale":
-        out.hint("Next: hubexpert run, then hubexpert publish")
+        out.hint("Next: hubexpert run --refresh, then hubexpert publish")
         ctx.exit(STALE)
