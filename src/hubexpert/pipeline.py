@@ -1,6 +1,5 @@
 """The stages in order, each skipped while its inputs hold: discover, score, select, build, evaluate, lock and card."""
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from hubexpert import hub
 from hubexpert.assemble import renew
+from hubexpert.base import base_folder, folder_source, resolve_base
 from hubexpert.discover import discover_step
-from hubexpert.discover.aliases import resolve_alias
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
 from hubexpert.recipe import Recipe, is_folder, read_recipe
@@ -80,36 +79,6 @@ def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> P
     recipe = read_recipe(path)
     hub.show_progress(not quiet)
     return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh)
-
-
-def resolve_base(name: str) -> Source:
-    """The base at a commit: an alias, or a Hub id with an optional @revision.
-
-    Raises:
-        HubExpertError: there is no such base.
-    """
-    repo, _, revision = resolve_alias(name).partition("@")
-    return hub.resolve(repo, revision=revision or None)
-
-
-def base_folder(recipe_folder: Path, base: str) -> Path:
-    """The folder of a base that is named by a path, which counts from the recipe's folder.
-
-    Raises:
-        HubExpertError: there is no model.
-    """
-    folder = recipe_folder / Path(base).expanduser()
-    if not (folder / "config.json").is_file():
-        raise HubExpertError(f"There is no model at {folder}.", fix="correct `base` in the recipe")
-    return folder
-
-
-def folder_source(name: str, folder: Path) -> Source:
-    """The base in `folder` as a source: its revision is the SHA-1 of its files' names and contents."""
-    total = hashlib.sha1(usedforsecurity=False)
-    for file in sorted(path for path in folder.iterdir() if path.is_file()):
-        total.update(f"{file.name}\n{file_digest(file)}\n".encode())
-    return Source(repo=name, revision=total.hexdigest())
 
 
 def task(project: Project) -> Task:

@@ -1,0 +1,40 @@
+"""The base as a source: an alias or id at a commit of the Hub, or a folder by its contents."""
+
+import hashlib
+from pathlib import Path
+
+from hubexpert import hub
+from hubexpert.discover.aliases import resolve_alias
+from hubexpert.errors import HubExpertError
+from hubexpert.records import Source
+from hubexpert.workspace import file_digest
+
+
+def resolve_base(name: str) -> Source:
+    """The base at a commit: an alias, or a Hub id with an optional @revision.
+
+    Raises:
+        HubExpertError: there is no such base.
+    """
+    repo, _, revision = resolve_alias(name).partition("@")
+    return hub.resolve(repo, revision=revision or None)
+
+
+def base_folder(recipe_folder: Path, base: str) -> Path:
+    """The folder of a base that is named by a path, which counts from the recipe's folder.
+
+    Raises:
+        HubExpertError: there is no model.
+    """
+    folder = recipe_folder / Path(base).expanduser()
+    if not (folder / "config.json").is_file():
+        raise HubExpertError(f"There is no model at {folder}.", fix="correct `base` in the recipe")
+    return folder
+
+
+def folder_source(name: str, folder: Path) -> Source:
+    """The base in `folder` as a source: its revision is the SHA-1 of its files' names and contents."""
+    total = hashlib.sha1(usedforsecurity=False)
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        total.update(f"{file.name}\n{file_digest(file)}\n".encode())
+    return Source(repo=name, revision=total.hexdigest())
