@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from hubexpert import lm
 from hubexpert.errors import HubExpertError
 from hubexpert.lm import Encoded, Lm
+from hubexpert.recipe import TrainSection
 from hubexpert.records import Example
+from hubexpert.train import train
 from tests import tiny
 
 EXAMPLES = [Example(instruction="Say it.", input="x" * (3 * i + 1), output="y" * (i + 1)) for i in range(9)]
@@ -125,3 +128,14 @@ def test_prompt_and_answer_are_the_same_tokens_wherever_they_are_used(model: Lm)
     encoded = lm.encode(model.tokenizer, EXAMPLES[0], "yes")
     assert model.tokenizer.decode(encoded.prompt) == "<s>uSay it.\nx</s><s>a"
     assert encoded.answer[-1] == model.tokenizer.eos_token_id
+
+
+def test_training_cuts_what_the_model_cannot_read(model: Lm, tmp_path: Path) -> None:
+    """`max_length` may be longer than the context; the answer stays, the prompt is cut from the left."""
+    trained = get_peft_model(tiny.model(), LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    trained.config.max_position_embeddings = 64
+    seen: list[int] = []
+    trained.register_forward_pre_hook(lambda _, __, given: seen.append(given["input_ids"].shape[1]), with_kwargs=True)
+    long = lm.encode(model.tokenizer, Example(input="z" * 700, output="yes"), "yes")
+    train(trained, [long], TrainSection(epochs=1), tmp_path, pad=257, seed=0, label="", quiet=True)
+    assert seen == [64]

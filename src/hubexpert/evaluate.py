@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from hubexpert import lm
-from hubexpert.build import fresh_lora
+from hubexpert.build import FRESH_RANK, fresh_lora
 from hubexpert.experts.score import adapter_factors, answer_length
 from hubexpert.factors import applied
 from hubexpert.lm import Lm
@@ -149,7 +149,7 @@ def chance(contest: Contest) -> float:
 def _report(results: Mapping[str, Sequence[float]], contest: Contest, removed: int) -> Report:
     notes = {
         "best-single": contest.best.repo,
-        "fresh-lora": f"rank {contest.section.shared_rank or 16}, the mixture's learning rate and epochs",
+        "fresh-lora": f"rank {contest.section.shared_rank or FRESH_RANK}, the mixture's learning rate and epochs",
     }
     systems = []
     for name, values in results.items():

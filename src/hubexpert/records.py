@@ -48,7 +48,6 @@ class Candidate(Record):
     base: str | None = None
     rank: int | None = None
     target_modules: tuple[str, ...] = ()
-    file: str | None = Field(default=None, description="the weights' file name in the repository")
     size: int | None = Field(default=None, description="bytes of the weights' file")
     downloads: int = 0
     author: str | None = None

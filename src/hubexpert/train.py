@@ -60,7 +60,8 @@ def train(
     """
     if section.epochs == 0:
         return ()
-    rows = [_row(example, section.max_length) for example in encoded]
+    room = getattr(model.config, "max_position_embeddings", None) or section.max_length
+    rows = [_row(example, min(section.max_length, room)) for example in encoded]
     steps = section.epochs * -(-len(rows) // section.batch_size)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),

@@ -62,7 +62,7 @@ def test_one_bad_adapter_of_every_kind_does_not_hide_the_good_one(store: Store, 
     assert good.source.model_dump() == {
         "repo": "pool-good/lora", "revision": commit, "license": "apache-2.0", "repo_type": "model",
     }  # fmt: skip
-    assert (good.rank, good.target_modules, good.file) == (4, ("q_proj", "v_proj"), WEIGHTS)
+    assert (good.rank, good.target_modules) == (4, ("q_proj", "v_proj"))
     assert good.size == (tmp_path / "good" / WEIGHTS).stat().st_size
     assert (good.author, good.base, good.datasets) == ("pool-good", base, ("pool/data",))
     assert good.last_modified

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -258,7 +257,6 @@ def test_a_blob_is_named_by_its_sha256_and_by_nothing_else(tmp_path: Path) -> No
             Store(tmp_path).blobs.path(name)
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git to compare with")
 def test_tree_ids_are_those_of_git(tmp_path: Path) -> None:
     names = ["a.txt", "a/b.txt", "a/c/d.txt", "a.b/x", "z", "é/ü.txt", "deep/er/and/deeper"]
     write_folder(tmp_path, dict.fromkeys(names, "same"))

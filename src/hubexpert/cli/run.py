@@ -28,14 +28,13 @@ def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignor
     out.records([{"verdict": lock.report.verdict, "lock": str(project.lock_path), "card": str(folder / "README.md")}])
     if out.json:
         return
-    people = Out(quiet=out.quiet)
-    show_scores(lock.scores, people)
+    show_scores(lock.scores, out)
     if len(lock.build.experts) < project.recipe.experts.count:
-        people.hint(f"Only {len(lock.build.experts)} of {project.recipe.experts.count} experts: the pool has no more.")
+        out.hint(f"Only {len(lock.build.experts)} of {project.recipe.experts.count} experts: the pool has no more.")
     experts = [(e.source.repo, e.rank, " ".join(e.target_modules), e.share) for e in lock.build.experts]
-    people.table("Experts chosen", ("expert", "rank", "modules", "routing share"), experts)
-    show_report(lock.report, people)
-    people.text(f"Lock: {project.lock_path}")
-    people.text(f"Card: {folder / 'README.md'}")
+    out.table("Experts chosen", ("expert", "rank", "modules", "routing share"), experts)
+    show_report(lock.report, out)
+    out.text(f"Lock: {project.lock_path}")
+    out.text(f"Card: {folder / 'README.md'}")
     publish = "hubexpert publish" + ("" if lock.report.verdict == "ship" else " --force  (the verdict is against it)")
-    people.hint(f"Next: {publish}")
+    out.hint(f"Next: {publish}")

@@ -170,7 +170,6 @@ def _candidate(known: Evidence, found_by: tuple[FoundBy, ...], given: Verdict) -
         base=brief(stated) if stated else None,
         rank=given.rank,
         target_modules=given.target_modules,
-        file=WEIGHTS_FILE if WEIGHTS_FILE in listing.files else None,
         size=files.sizes.get(WEIGHTS_FILE) if files else None,
         downloads=listing.downloads,
         author=listing.author,
