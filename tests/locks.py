@@ -52,7 +52,13 @@ def a_discovery(pool: tuple[Source, ...]) -> Discovery:
         for i, code in enumerate(("pickle-only", "license-forbidden", "license-forbidden", "gated", "shape-mismatch"))
     ]
     datasets = (
-        DatasetCandidate(repo="acme/science", source=source("acme/science", repo_type="dataset"), cited_by=CHOSEN[:1]),
+        DatasetCandidate(
+            repo="acme/science",
+            source=source("acme/science", repo_type="dataset"),
+            verdict="accepted",
+            found_by=("cited",),
+            cited_by=CHOSEN[:1],
+        ),
     )
     return Discovery(
         base="acme/base-135m", endpoint="https://hub.example", candidates=(*accepted, *refused), datasets=datasets

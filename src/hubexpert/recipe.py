@@ -1,6 +1,7 @@
 """The recipe `hubexpert.yaml`: what the user wants, checked key by key."""
 
 import difflib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -8,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hubexpert.errors import HubExpertError
+from hubexpert.records import ColumnMap
 
 FREE_LICENSES = (
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0",
@@ -36,13 +38,31 @@ class TaskSection(Section):
 
 
 class DiscoverSection(Section):
-    """What discovery looks at. `licenses` holds licence ids; `unknown` admits adapters without one."""
+    """What discovery looks at.
+
+    Attributes:
+        limit: how many adapters are inspected at most.
+        licenses: licence ids; `unknown` admits what states none.
+        include: adapters that are inspected whatever their tags, each optionally `@revision`.
+        exclude: adapters that are left out, by name or pattern.
+        max_rank: the largest rank.
+        sort: which adapters are inspected first.
+        since: only what changed on this day or later.
+        finetunes: whether adapters of fine-tunes of the base are admitted.
+        datasets: how many datasets are looked up at most.
+        columns: dataset -> which of its columns become an example's fields, where the guess is wrong.
+    """
 
     limit: Annotated[int, Field(gt=0)] = 200
     licenses: tuple[str, ...] = FREE_LICENSES
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_rank: Annotated[int, Field(gt=0)] = 256
+    sort: Literal["downloads", "likes", "modified"] = "downloads"
+    since: date | None = None
+    finetunes: bool = False
+    datasets: Annotated[int, Field(ge=0)] = 20
+    columns: dict[str, ColumnMap] = {}
 
 
 class ExpertsSection(Section):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 ACCEPTED = "accepted"
+Relation = Literal["same", "mirror", "quantized", "finetune"]
 
 
 class Record(BaseModel):
@@ -39,37 +40,88 @@ class Refused(Record):
 
 
 class Candidate(Record):
-    """An adapter that discovery found; `verdict` is `accepted` or a reason code."""
+    """An adapter that discovery found; `verdict` is `accepted` or a reason code.
+
+    `remarks` are what is worth knowing and no fault: fields nobody here knows, a conversion that will be needed.
+    """
 
     source: Source
     verdict: str
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     found_by: tuple[Literal["tag", "config", "id"], ...]
     base: str | None = None
+    relation: Relation | None = Field(default=None, description="what `base` is to the base that was looked for")
+    peft_type: str | None = None
     rank: int | None = None
     target_modules: tuple[str, ...] = ()
     size: int | None = Field(default=None, description="bytes of the weights' file")
     downloads: int = 0
+    likes: int = 0
     author: str | None = None
     last_modified: str | None = None
     datasets: tuple[str, ...] = ()
 
 
+class ColumnMap(Record):
+    """Which columns of a dataset become an example's fields; dots lead into nested columns (`answers.text`).
+
+    `output` may hold a label's or a choice's index; then `choices`, or the names of the column's classes, say which
+    text is meant.
+    """
+
+    config: str | None = None
+    split: str | None = None
+    instruction: str | None = None
+    input: tuple[str, ...] = Field(description="the columns that make the input, in order")
+    output: str
+    choices: str | None = None
+    rationale: str | None = None
+
+
+class DatasetConfig(Record):
+    """One configuration of a dataset."""
+
+    name: str
+    splits: dict[str, int | None] = Field(default={}, description="split -> rows, where they are known")
+    columns: dict[str, str] = Field(default={}, description="column -> type, as the dataset's card or rows tell it")
+
+
 class DatasetCandidate(Record):
-    """A dataset that accepted adapters cite in their cards. `source` is None where it cannot be resolved."""
+    """A dataset: cited by accepted adapters, found by a search, or named. `verdict` is `accepted` or a reason code."""
 
     repo: str
-    source: Source | None
-    cited_by: tuple[str, ...]
+    source: Source | None = Field(default=None, description="None where it cannot be resolved")
+    verdict: str
     reason: str | None = Field(default=None, description="why it cannot be used, if so")
+    found_by: tuple[Literal["cited", "search", "id"], ...]
+    cited_by: tuple[str, ...] = ()
+    downloads: int = 0
+    size: int | None = Field(default=None, description="bytes of its files")
+    configs: tuple[DatasetConfig, ...] = ()
+    mapping: ColumnMap | None = Field(default=None, description="the recipe's, else a guess")
+    sample: dict[str, str] | None = Field(default=None, description="the first row's fields as mapped, cut short")
+
+
+class Relative(Record):
+    """Another repository that holds the base: `mirror` (a copy) or `quantized`."""
+
+    repo: str
+    relation: Relation
 
 
 class Discovery(Record):
-    """All that was found for one base, good or not."""
+    """All that was found for one base.
+
+    `candidates` holds the adapters that were inspected or named; of the others, refused by what a listing says of
+    them, only the number is kept here: `verdicts` counts every adapter found.
+    """
 
     base: str
     endpoint: str
     candidates: tuple[Candidate, ...]
+    verdicts: dict[str, int] = {}
+    relatives: tuple[Relative, ...] = ()
     datasets: tuple[DatasetCandidate, ...] = ()
 
     @property

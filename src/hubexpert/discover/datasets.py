@@ -8,7 +8,7 @@ from hubexpert import hub
 from hubexpert.discover.reasons import brief
 from hubexpert.escape import clean
 from hubexpert.progress import track
-from hubexpert.records import Candidate, DatasetCandidate
+from hubexpert.records import ACCEPTED, Candidate, DatasetCandidate
 
 NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 CITED = 20  # names that are taken from one card
@@ -35,29 +35,30 @@ def discover_datasets(
     with ThreadPoolExecutor(PARALLEL) as pool:
         looked_up = pool.map(lambda name: _look_up(name, cited[name], licenses), ranked[:RESOLVED])
         found = list(track(looked_up, "Looking up datasets", total=len(ranked[:RESOLVED]), quiet=quiet))
-    rest = [
-        DatasetCandidate(
-            repo=clean(name),
-            source=None,
-            cited_by=tuple(cited[name]),
-            reason="It was not looked up: cited too rarely.",
-        )
-        for name in ranked[RESOLVED:]
-    ]
-    return (*found, *rest)
+    return (
+        *found,
+        *(_refused(name, cited[name], "not-looked-up", "It is cited too rarely.") for name in ranked[RESOLVED:]),
+    )
 
 
 def _look_up(name: str, cited_by: Sequence[str], licenses: Sequence[str]) -> DatasetCandidate:
-    shown = clean(name)
     if not NAME.fullmatch(name):
-        nameless = "Its name is no name of a dataset on the Hub."
-        return DatasetCandidate(repo=shown, source=None, cited_by=tuple(cited_by), reason=nameless)
+        return _refused(name, cited_by, "missing", "Its name is no name of a dataset on the Hub.")
     try:
         source = hub.resolve(name, repo_type="dataset")
     except hub.SourceError as error:
-        return DatasetCandidate(repo=shown, source=None, cited_by=tuple(cited_by), reason=clean(error.message))
-    reason: str | None = None
+        return _refused(name, cited_by, "missing", error.message)
     if (source.license or "unknown") not in {licence.lower() for licence in licenses}:
         stated = f"Its licence {brief(source.license)}" if source.license else "The licence, which it does not state,"
-        reason = f"{stated} is not among `discover.licenses`."
-    return DatasetCandidate(repo=shown, source=source, cited_by=tuple(cited_by), reason=reason)
+        code = "license-forbidden" if source.license else "license-unknown"
+        refused = _refused(name, cited_by, code, f"{stated} is not among `discover.licenses`.")
+        return refused.model_copy(update={"source": source})
+    return DatasetCandidate(
+        repo=clean(name), source=source, verdict=ACCEPTED, found_by=("cited",), cited_by=tuple(cited_by)
+    )
+
+
+def _refused(name: str, cited_by: Sequence[str], code: str, reason: str) -> DatasetCandidate:
+    return DatasetCandidate(
+        repo=clean(name), verdict=code, reason=clean(reason), found_by=("cited",), cited_by=tuple(cited_by)
+    )
