@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
+HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,13 @@ def listing(base: str | None = "a/base", bases: tuple[str, ...] = ("a/base",), *
     plain: dict[str, Any] = {
         "source": Source(repo="a/lora", revision="1" * 40, license="mit"),
         "base": base,
-        "bases": bases,
+        "bases": tuple(("adapter", name) for name in bases),
         "files": (CONFIG, WEIGHTS),
         "datasets": (),
         "author": "a",
         "last_modified": None,
         "downloads": 0,
+        "likes": 0,
         "gated": False,
         "private": False,
     }

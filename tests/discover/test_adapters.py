@@ -14,8 +14,12 @@ from tests.discover.making import CONFIG, PICKLE, WEIGHTS, adapter, card, shapes
 
 
 def found(base: str, **section: object) -> dict[str, Candidate]:
-    """Repository -> candidate."""
-    return {c.source.repo: c for c in discover(base, DiscoverSection.model_validate(section), quiet=True).candidates}
+    """Repository -> candidate, also those that were refused without an inspection."""
+    refused: list[Candidate] = []
+    result = discover(base, DiscoverSection.model_validate(section), each=refused.append, quiet=True)
+    candidates = (*result.candidates, *refused)
+    assert sum(result.verdicts.values()) == len(candidates) == len({c.source.repo for c in candidates})
+    return {c.source.repo: c for c in candidates}
 
 
 def test_one_bad_adapter_of_every_kind_does_not_hide_the_good_one(store: Store, tmp_path: Path) -> None:
@@ -34,7 +38,8 @@ def test_one_bad_adapter_of_every_kind_does_not_hide_the_good_one(store: Store, 
         "license-unknown": {"text": card(base, None)},
         "license-forbidden": {"text": card(base, "cc-by-nc-4.0")},
         "rank-too-high": {"rank": 1024},
-        "extra-modules": {"tensors": shapes() | {"base_model.model.lm_head.weight": (8, 16)}},
+        "extra-modules": {"tensors": shapes() | {"base_model.model.score.weight": (2, 16)}},
+        "vocab-changed": {"tensors": shapes() | {"base_model.model.lm_head.weight": (8, 16)}},
         "config-broken": {"files": {CONFIG: b"{not json"}},
         "header-broken": {"files": {WEIGHTS: huge}},
         "shape-mismatch": {"tensors": shapes(8)},
@@ -142,9 +147,11 @@ def test_the_limit_leaves_the_least_downloaded_out_but_never_a_named_one(
     for name in ("limit/a", "limit/b", "limit/c", "limit/d"):
         store.add_folder(name, adapter(tmp_path / name, base))
     section = DiscoverSection(limit=2, include=("limit/d",))
-    candidates = discover(base, section).candidates
+    refused: list[Candidate] = []
+    candidates = discover(base, section, each=refused.append).candidates
     assert [c.source.repo for c in candidates] == ["limit/a", "limit/b", "limit/d"]
-    assert "1 of 3 adapters are left out" in capsys.readouterr().err
+    assert [(c.source.repo, c.verdict) for c in refused] == [("limit/c", "beyond-limit")]
+    assert "1 adapters are left out" in capsys.readouterr().err
 
 
 def test_candidates_stand_in_order_of_downloads_then_name(store: Store, tmp_path: Path) -> None:

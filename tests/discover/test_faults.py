@@ -12,7 +12,7 @@ DISCOVER = """
 import sys
 from hubexpert.discover import discover
 from hubexpert.recipe import DiscoverSection
-print(discover({base!r}, DiscoverSection()).model_dump_json())
+print(discover({base!r}, DiscoverSection({section})).model_dump_json())
 """
 
 
@@ -42,7 +42,7 @@ def test_passing_faults_midway_change_nothing(store: Store, endpoint: str, tmp_p
         return None
 
     with faulty_hub(endpoint, plan) as (address, _):
-        done = client(DISCOVER.format(base="faults/base"), address)
+        done = client(DISCOVER.format(base="faults/base", section=""), address)
     assert done.returncode == 0, done.stderr
     assert verdicts(done.stdout) == {f"faults/{name}": "accepted" for name in "abcd"}
 
@@ -63,14 +63,14 @@ def test_what_the_scans_and_sizes_say_counts_and_a_repository_that_keeps_failing
         return info | {"securityRepoStatus": {"scansDone": True, "filesWithIssues": issues}}
 
     def plan(method: str, path: str, before: int) -> Fault | None:
-        if path.startswith("/api/models/facts/large/"):
+        if path.startswith("/api/models/facts/large?"):
             return Fault(change=enlarge)
-        if path.startswith("/api/models/facts/unsafe/"):
+        if path.startswith("/api/models/facts/unsafe?"):
             return Fault(change=condemn)
         return Fault(500) if path.startswith("/facts/failing/") else None
 
     with faulty_hub(endpoint, plan) as (address, _):
-        done = client(DISCOVER.format(base="facts/base"), address)
+        done = client(DISCOVER.format(base="facts/base", section="include=('facts/large', 'facts/unsafe')"), address)
     assert done.returncode == 0, done.stderr
     assert verdicts(done.stdout) == {
         "facts/large": "too-large",
@@ -90,22 +90,20 @@ def test_a_hub_that_goes_away_midway_ends_the_run_with_one_sentence(
         return Fault(reset="before") if path.startswith("/away/") else None
 
     with faulty_hub(endpoint, plan) as (address, seen):
-        done = client(DISCOVER.format(base="away/base"), address)
+        done = client(DISCOVER.format(base="away/base", section=""), address)
         tries = [count for (_, path), count in seen.items() if path.startswith("/away/")]
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr
     assert max(tries) == 5
 
 
-def test_an_adapter_costs_three_requests_and_a_refused_listing_none(
-    store: Store, endpoint: str, tmp_path: Path
-) -> None:
+def test_an_adapter_costs_two_requests_and_a_refused_listing_none(store: Store, endpoint: str, tmp_path: Path) -> None:
     store.add_folder("cost/good", adapter(tmp_path / "g", "cost/base"))
     store.add_folder("cost/bad", adapter(tmp_path / "b", "cost/base", text="---\nbase_model: cost/base\n---\n"))
     with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
-        done = client(DISCOVER.format(base="cost/base"), address)
+        done = client(DISCOVER.format(base="cost/base", section=""), address)
     assert done.returncode == 0, done.stderr
-    assert verdicts(done.stdout) == {"cost/good": "accepted", "cost/bad": "license-unknown"}
+    assert verdicts(done.stdout) == {"cost/good": "accepted"}
     own = sum(count for (_, path), count in seen.items() if "/cost/good" in path)
-    assert own == 3, seen  # configuration, files, header
+    assert own == 2, seen  # configuration, header
     assert not [path for (_, path) in seen if "/cost/bad" in path]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubexpert.discover.family import family
 from hubexpert.discover.reasons import Code, brief
 from hubexpert.discover.verdict import MAX_SIZE, Evidence, Verdict, verdict
-from hubexpert.hub import RepoFiles
 from hubexpert.recipe import DiscoverSection
 from hubexpert.records import Source
 from tests.discover.making import PREFIX, WEIGHTS, config, listing, shapes
@@ -20,13 +20,13 @@ A, B = f"{PREFIX}.q_proj.lora_A.weight", f"{PREFIX}.q_proj.lora_B.weight"
 
 def judge(*, base: str = "a/base", section: DiscoverSection | None = None, **known: Any) -> Verdict:
     """The verdict on a good adapter of which something else is known."""
-    return verdict(Evidence(**{"base": base, "section": section or DiscoverSection(), "listing": listing(), **known}))
+    kin = family(base, (), ())
+    return verdict(Evidence(**{"family": kin, "section": section or DiscoverSection(), "listing": listing(), **known}))
 
 
 def test_a_good_adapter_is_accepted_with_its_real_rank_and_targets() -> None:
-    files = RepoFiles(license="mit", sizes={WEIGHTS: 1000}, issues=())
-    given = judge(config=config("a/base"), files=files, header=shapes(4, ("v_proj", "q_proj")))
-    assert given == Verdict("accepted", (), 4, ("q_proj", "v_proj"))
+    given = judge(config=config("a/base"), size=1000, header=shapes(4, ("v_proj", "q_proj")))
+    assert given == Verdict("accepted", (), (), 4, ("q_proj", "v_proj"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,9 @@ def test_a_base_in_a_folder_has_the_adapters_that_name_its_path_or_that_the_user
         ({A: (4, 16, 1, 1), B: (16, 4, 1, 1)}, "shape-mismatch"),
         ({A: (4, 0), B: (16, 4)}, "shape-mismatch"),
         (shapes() | {"base_model.model.model.embed_tokens.lora_embedding_A": (4, 100)}, "extra-modules"),
-        (shapes() | {"base_model.model.lm_head.weight": (100, 16)}, "extra-modules"),
+        (shapes() | {"base_model.model.lm_head.weight": (100, 16)}, "vocab-changed"),
+        (shapes() | {"base_model.model.model.embed_tokens.base_layer.weight": (100, 16)}, "vocab-changed"),
+        (shapes() | {"base_model.model.score.weight": (2, 16)}, "extra-modules"),
         (shapes() | {f"{PREFIX}.q_proj.lora_magnitude_vector.weight": (16,)}, "dora"),
     ],
 )
@@ -184,9 +186,10 @@ def test_the_name_of_another_licence_is_waited_for() -> None:
     known = listing(source=Source(repo="a/lora", revision="1" * 40, license="other"))
     assert judge(listing=known).code == "accepted"
     section = DiscoverSection(licenses=("house-rules",))
-    named = RepoFiles(license="house-rules", sizes={}, issues=())
-    assert judge(listing=known, files=named, section=section).code == "accepted"
-    assert judge(listing=known, files=named).code == "license-forbidden"
+    assert judge(listing=known, license="house-rules", section=section).code == "accepted"
+    assert judge(listing=known, license="house-rules").code == "license-forbidden"
+    assert judge(listing=known, license="other").code == "license-forbidden"
+    assert judge(listing=known, license="other", section=DiscoverSection(licenses=("other",))).code == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -200,8 +203,9 @@ def test_the_name_of_another_licence_is_waited_for() -> None:
     ],
 )
 def test_sizes_and_scans(size: int, issue: tuple[str, str] | None, code: str) -> None:
-    files = RepoFiles(license="mit", sizes={WEIGHTS: size}, issues=(issue,) if issue else ())
-    assert judge(config=config("a/base"), files=files).code == code
+    known = listing(size=size, issues=(issue,) if issue else ())
+    assert judge(config=config("a/base"), listing=known).code == code
+    assert judge(config=config("a/base"), size=size).code == ("accepted" if issue else code)
 
 
 def test_every_reason_is_told_and_the_first_is_the_verdict() -> None:

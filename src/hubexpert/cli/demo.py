@@ -41,13 +41,14 @@ def _run(recipe: Path, out: Out) -> None:
     from hubexpert import pipeline
     from hubexpert.cli.discover import show_discovery
     from hubexpert.cli.run import show_run
+    from hubexpert.discover import refused_in
     from hubexpert.publish import publish
 
     project = pipeline.open_project(recipe, quiet=out.quiet)
     out.hint(f"2/4  Discovering adapters of {project.recipe.base}")
     found = pipeline.discover(project)
     if not out.json:
-        show_discovery(found, out)
+        show_discovery(found, refused_in(project.workspace), None, out)
     out.hint("3/4  Scoring, selecting, building and evaluating (minutes the first time)")
     lock = pipeline.run(project)
     show_run(project, lock, out)

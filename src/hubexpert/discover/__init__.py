@@ -1,22 +1,40 @@
 """What is out there for a base, and may we use it: adapters with a verdict each, and the datasets they cite."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from hubexpert import hub
 from hubexpert.discover.adapters import discover_adapters
 from hubexpert.discover.aliases import canonical_base
 from hubexpert.discover.datasets import discover_datasets
+from hubexpert.discover.snapshot import open_snapshot
 from hubexpert.recipe import DiscoverSection, Recipe, is_folder
-from hubexpert.records import ACCEPTED, Discovery
+from hubexpert.records import ACCEPTED, Candidate, Discovery
 from hubexpert.workspace import Workspace
 
-__all__ = ["canonical_base", "discover", "discover_adapters", "discover_datasets", "discover_step", "without_own"]
+__all__ = ["canonical_base", "discover", "discover_step", "read_refused", "refused_in", "without_own", "writing"]
 
 
-def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Discovery:
+def discover(
+    base: str,
+    section: DiscoverSection,
+    *,
+    each: Callable[[Candidate], None] = lambda _: None,
+    refresh: bool = False,
+    offline: bool = False,
+    quiet: bool = False,
+) -> Discovery:
     """The adapters of the base, each with a verdict, and the datasets that the accepted ones cite.
+
+    What the Hub's listings say is kept on disk, shared by all recipes: another run asks for what changed since.
 
     Args:
         base: an alias, a Hub id (optionally `@revision`) or a folder; it need not exist on the Hub.
         section: what the recipe asks for.
+        each: gets every adapter that was refused without an inspection; the result only counts those.
+        refresh: read the Hub's listings from the beginning.
+        offline: ask nothing; judge what is known.
         quiet: no progress and no remarks on stderr.
 
     Raises:
@@ -24,34 +42,71 @@ def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Dis
             reached or does not accept the token.
     """
     name, _ = canonical_base(base)
-    candidates = discover_adapters(name, section, quiet=quiet)
-    if not candidates and not is_folder(name):
+    offline = offline or hub.offline()
+    survey = discover_adapters(name, section, open_snapshot(), each=each, refresh=refresh, offline=offline, quiet=quiet)
+    if not survey.verdicts and not is_folder(name) and not offline:
         hub.look(name)  # nothing for it: say so if there is no such base
-    accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
-    datasets = discover_datasets(accepted, section.licenses, quiet=quiet)
-    return Discovery(base=name, endpoint=hub.endpoint(), candidates=candidates, datasets=datasets)
+    accepted = [candidate for candidate in survey.candidates if candidate.verdict == ACCEPTED]
+    datasets = discover_datasets(accepted, section.licenses, quiet=quiet) if not offline else ()
+    return Discovery(
+        base=name,
+        endpoint=hub.endpoint(),
+        candidates=survey.candidates,
+        verdicts=survey.verdicts,
+        relatives=survey.relatives,
+        datasets=datasets,
+    )
 
 
-def discover_step(recipe: Recipe, workspace: Workspace, *, again: bool, quiet: bool) -> tuple[Discovery, bool]:
+def discover_step(
+    recipe: Recipe, workspace: Workspace, *, again: bool, quiet: bool, refresh: bool = False, offline: bool = False
+) -> tuple[Discovery, bool]:
     """The recipe's discovery, kept in the workspace, and whether the Hub was asked.
 
     Args:
         recipe: names the base and what is looked for.
-        workspace: where the result lies.
+        workspace: where the result lies; what was refused without an inspection lies beside it.
         again: ask the Hub even if the result in the workspace was made from the same recipe.
         quiet: no progress and no remarks on stderr.
+        refresh: read the Hub's listings from the beginning.
+        offline: ask nothing; judge what is known.
 
     Raises:
         HubExpertError: as `discover`.
     """
     section = without_own(recipe)
     inputs = {"base": recipe.base, "discover": section, "endpoint": hub.endpoint()}
-    return workspace.step(
-        "discovery", inputs, lambda: discover(recipe.base, section, quiet=quiet), Discovery, again=again
-    )
+
+    def produce() -> Discovery:
+        with writing(refused_in(workspace)) as each:
+            return discover(recipe.base, section, each=each, refresh=refresh, offline=offline, quiet=quiet)
+
+    return workspace.step("discovery", inputs, produce, Discovery, again=again)
 
 
 def without_own(recipe: Recipe) -> DiscoverSection:
     """What the recipe looks for, without what it publishes itself: that has learned these very shots."""
     own = (recipe.publish.repo,) if recipe.publish.repo else ()
     return recipe.discover.model_copy(update={"exclude": (*recipe.discover.exclude, *own)})
+
+
+def refused_in(workspace: Workspace) -> Path:
+    """The workspace's file of the adapters that were refused without an inspection, one record a line."""
+    return workspace.root / "refused.jsonl"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Callable[[Candidate], None]]:
+    """Write what the block hands over as lines of `path`, which is replaced when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as file:
+        yield lambda candidate: print(candidate.model_dump_json(), file=file)
+    temporary.replace(path)
+
+
+def read_refused(path: Path) -> Iterator[Candidate]:
+    """The records that `writing` wrote, one by one; none where there is no such file."""
+    if path.is_file():
+        with path.open(encoding="utf-8") as file:
+            yield from map(Candidate.model_validate_json, file)

@@ -9,6 +9,9 @@ from hubexpert.discover.reasons import Reason, brief
 
 Header = Mapping[str, tuple[int, ...]]
 MATRIX = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
+# Matrices with a row a token. PEFT saves them unasked only where the number of tokens is no longer the base's.
+EMBEDDINGS = "embed_tokens|embed_in|embed_out|lm_head|shared|tok_embeddings|word_embeddings|wte"
+VOCABULARY = re.compile(rf"(?:.+\.)?(?:{EMBEDDINGS})(?:\.base_layer)?\.weight")
 SHOWN = 3  # names that a sentence holds
 
 
@@ -17,13 +20,16 @@ def header_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reaso
     pairs = _pairs(header)
     others = [name for name in header if not MATRIX.fullmatch(name)]
     magnitudes = [name for name in others if "lora_magnitude_vector" in name]
-    extra = [name for name in others if "lora_magnitude_vector" not in name]
+    added = [name for name in others if VOCABULARY.fullmatch(name)] if not _asks_for_vocabulary(config) else []
+    extra = [name for name in others if "lora_magnitude_vector" not in name and name not in added]
     if not all(name.isprintable() for name in header):
         yield Reason("header-broken", "Its weights hold names with characters that no module's name has.")
     if not pairs:
         yield Reason("header-broken", "Its weights hold no LoRA matrix under a name that PEFT would load.")
     if magnitudes:
         yield Reason("dora", "Its weights hold DoRA's magnitude vectors.")
+    if added:
+        yield Reason("vocab-changed", f"Tokens were added to the base's vocabulary: it holds {_some(added)}.")
     if extra:
         yield Reason("extra-modules", f"Its weights hold more than LoRA matrices: {_some(extra)}.")
     wrong = [module for module, pair in pairs.items() if not _fits(pair)]
@@ -47,6 +53,16 @@ def header_rank(header: Header) -> int | None:
 def header_targets(header: Header) -> tuple[str, ...]:
     """The last parts of the names of the modules that have matrices, sorted."""
     return tuple(sorted({brief(module.rpartition(".")[2]) for module in _pairs(header)}))
+
+
+def _asks_for_vocabulary(config: Any) -> bool:
+    """Whether the configuration itself wants embeddings or the output matrix saved or adapted."""
+    fields = config if isinstance(config, dict) else {}
+    if fields.get("modules_to_save"):
+        return True
+    targets = fields.get("target_modules")
+    named = targets if isinstance(targets, list) else [targets]
+    return any(isinstance(name, str) and re.search(EMBEDDINGS, name) for name in named)
 
 
 def _pairs(header: Header) -> dict[str, dict[str, tuple[int, ...]]]:

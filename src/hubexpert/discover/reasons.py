@@ -6,6 +6,7 @@ from hubexpert.escape import clean
 
 Code = Literal[
     "other-base",
+    "base-is-finetune",
     "not-lora",
     "dora",
     "pickle-only",
@@ -18,12 +19,43 @@ Code = Literal[
     "license-forbidden",
     "unsafe-scan",
     "too-large",
+    "too-old",
     "rank-too-high",
     "extra-modules",
+    "vocab-changed",
     "config-broken",
     "header-broken",
     "shape-mismatch",
+    "beyond-limit",
+    "not-inspected",
 ]
+
+# What a code says of an adapter, in a table.
+MEANINGS: dict[Code, str] = {
+    "other-base": "belongs to another base",
+    "base-is-finetune": "belongs to a fine-tune of the base",
+    "not-lora": "is no LoRA, and cannot be made one",
+    "dora": "is a DoRA",
+    "pickle-only": "has its weights only as a pickle",
+    "no-weights": "has no weights at its root",
+    "gated": "is gated",
+    "private": "is private",
+    "missing": "does not exist, or cannot be seen",
+    "unreadable": "could not be read",
+    "license-unknown": "states no licence",
+    "license-forbidden": "has a licence that is not admitted",
+    "unsafe-scan": "is called unsafe by the Hub's scans",
+    "too-large": "is too large",
+    "too-old": "changed before the day asked for",
+    "rank-too-high": "has too high a rank",
+    "extra-modules": "changes more than LoRA matrices",
+    "vocab-changed": "was trained with another vocabulary",
+    "config-broken": "has a broken configuration",
+    "header-broken": "has broken weights",
+    "shape-mismatch": "has matrices that do not fit together",
+    "beyond-limit": "was not inspected: the limit was reached",
+    "not-inspected": "was not inspected: there is no network",
+}
 
 
 class Reason(NamedTuple):

@@ -1,14 +1,15 @@
 """May this adapter be used? A pure function of what is known of it; the codes are stable and scripted against."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hubexpert.discover.aliases import same_base
 from hubexpert.discover.config import config_rank, config_reasons
+from hubexpert.discover.family import Family
 from hubexpert.discover.header import header_rank, header_reasons, header_targets
 from hubexpert.discover.reasons import Reason, brief
-from hubexpert.hub import Listing, RepoFiles
+from hubexpert.hub import Listing
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED
 
@@ -19,40 +20,43 @@ UNREAD: Final = object()  # a configuration that is not read yet; None is one wh
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of an adapter; `files`, `config` and `header` are added in the order of their cost.
+    """What is known of an adapter; `config` and `header` are added in the order of their cost.
 
     Attributes:
-        base: the canonical id (or folder) of the base.
+        family: the base that is looked for, and what other repositories are to it.
         section: what the recipe asks for.
-        listing: what the Hub's listing says.
+        listing: what the Hub says of it.
         named: whether the recipe names the adapter.
         config: the value in its `adapter_config.json`.
-        files: its files' sizes and scans.
         header: its tensors' shapes.
+        size: bytes of its weights.
+        license: once its card was read, the name of a licence that has no id; `other` where the card names none.
     """
 
-    base: str
+    family: Family
     section: DiscoverSection
     listing: Listing
     named: bool = False
     config: Any = UNREAD
-    files: RepoFiles | None = None
     header: Mapping[str, tuple[int, ...]] | None = None
+    size: int | None = None
+    license: str | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`accepted` or the first reason's code, every reason's sentence, and the adapter's largest rank and targets."""
+    """`accepted` or the first reason's code, every reason's sentence, remarks, the largest rank and the targets."""
 
     code: str
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     rank: int | None = None
     target_modules: tuple[str, ...] = ()
 
 
 def verdict(evidence: Evidence) -> Verdict:
     """The verdict on what is known so far; `accepted` is final only when everything is known. Never raises."""
-    found = [*_listing_reasons(evidence), *_license_reasons(evidence), *_files_reasons(evidence)]
+    found = [*_listing_reasons(evidence), *_license_reasons(evidence), *_safety_reasons(evidence)]
     config, header, section = evidence.config, evidence.header, evidence.section
     if config is not UNREAD:
         found += config_reasons(config, section.max_rank)
@@ -64,14 +68,27 @@ def verdict(evidence: Evidence) -> Verdict:
     return Verdict(
         code=unique[0].code if unique else ACCEPTED,
         reasons=tuple(reason.sentence for reason in unique),
+        remarks=tuple(_remarks(evidence)),
         rank=header_rank(header) if header else config_rank(config),
         target_modules=header_targets(header) if header else (),
     )
 
 
+def stated_base(evidence: Evidence) -> str | None:
+    """The base that the adapter names: in its configuration, else on its card."""
+    config = evidence.config
+    stated = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+    if isinstance(stated, str) and stated:
+        return stated
+    return evidence.listing.base or next(iter(_card_bases(evidence.listing)), None)
+
+
 def _listing_reasons(evidence: Evidence) -> Iterator[Reason]:
     listing = evidence.listing
     yield from _base_reasons(evidence, listing.base)
+    since = evidence.section.since
+    if since and (listing.last_modified or "")[:10] < since.isoformat():
+        yield Reason("too-old", f"It last changed on {(listing.last_modified or 'an unknown day')[:10]}.")
     if listing.private:
         yield Reason("private", "It is private, and the mixture would hand on its weights.")
     if listing.gated:
@@ -90,40 +107,65 @@ def _base_reasons(evidence: Evidence, stated: str | None) -> Iterator[Reason]:
 
     Of a base in a folder the Hub knows nothing, so there the user's word decides.
     """
-    base, bases = evidence.base, evidence.listing.bases
+    base, related = evidence.family.base, evidence.family.relation
     if evidence.named and is_folder(base):
         return
-    on_card = any(same_base(name, base) for name in bases)
-    if not stated:
-        if bases and not on_card:
-            yield Reason("other-base", f"Its card names the base {brief(bases[0])}.")
-    elif not same_base(stated, base):
-        folder = stated.rstrip("/\\").replace("\\", "/").rpartition("/")
-        local = stated.startswith(("/", ".", "~")) or stated.count("/") != 1
-        if not (local and (on_card or (evidence.named and same_base(folder[2], base.rpartition("/")[2])))):
-            yield Reason("other-base", f"Its configuration names the base {brief(stated)}.")
+    on_card = _card_bases(evidence.listing)
+    decisive = [stated] if stated else on_card
+    if stated and not related(stated) and _is_local(stated):
+        folder = stated.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        if evidence.named and same_base(folder, base.rpartition("/")[2]):
+            return
+        decisive = on_card if any(map(related, on_card)) else decisive
+    relations = [related(name) for name in decisive]
+    if "finetune" in relations and not {"same", "mirror", "quantized"} & set(relations):
+        if not evidence.section.finetunes:
+            name = brief(decisive[relations.index("finetune")])
+            yield Reason("base-is-finetune", f"It belongs to {name}, a fine-tune of the base (see --finetunes).")
+    elif decisive and not any(relations):
+        where = "configuration" if stated else "card"
+        yield Reason("other-base", f"Its {where} names the base {brief(decisive[0])}.")
+
+
+def _is_local(name: str) -> bool:
+    """Whether a base is named by a place on somebody's machine."""
+    return name.startswith(("/", ".", "~")) or name.count("/") != 1
+
+
+def _card_bases(listing: Listing) -> list[str]:
+    """The bases on its card: those of an adapter first, since the Hub may take it for something else."""
+    return [name for _, name in sorted(listing.bases, key=lambda base: base[0] != "adapter")]
 
 
 def _license_reasons(evidence: Evidence) -> Iterator[Reason]:
-    license_ = evidence.listing.source.license
-    if license_ == "other":  # its name stands in the card, which is read with the files
-        license_ = evidence.files.license if evidence.files else license_
-        if not evidence.files:
-            return
     allowed = {name.lower() for name in evidence.section.licenses}
+    license_ = evidence.license or evidence.listing.source.license
     if license_ is None:
         if "unknown" not in allowed:
             yield Reason("license-unknown", "It states no licence, and `discover.licenses` does not hold `unknown`.")
-    elif license_ not in allowed:
+    elif license_ not in allowed and (license_ != "other" or evidence.license):
+        # The name of a licence that has no id stands in the card, which is read later.
         yield Reason("license-forbidden", f"Its licence {brief(license_)} is not among `discover.licenses`.")
 
 
-def _files_reasons(evidence: Evidence) -> Iterator[Reason]:
-    if evidence.files is None:
-        return
-    size = evidence.files.sizes.get(WEIGHTS_FILE, 0)
-    if size > MAX_SIZE:
+def _safety_reasons(evidence: Evidence) -> Iterator[Reason]:
+    size = evidence.listing.size if evidence.size is None else evidence.size
+    if size is not None and size > MAX_SIZE:
         yield Reason("too-large", f"Its weights take {size / 1024**3:.1f} GiB; the limit is {MAX_SIZE // 1024**3} GiB.")
-    for path, level in evidence.files.issues:
+    yield from scan_reasons(evidence.listing.issues or ())
+
+
+def scan_reasons(issues: Sequence[tuple[str, str]]) -> Iterator[Reason]:
+    """What the Hub's scans say against an adapter: (file, level)."""
+    for path, level in issues:
         if level in ("unsafe", "malicious") or path == WEIGHTS_FILE:
             yield Reason("unsafe-scan", f"The Hub's scan calls its file {brief(path)} {brief(level)}.")
+
+
+def _remarks(evidence: Evidence) -> Iterator[str]:
+    """What is worth knowing of the adapter and no fault."""
+    stated = stated_base(evidence)
+    relation = evidence.family.relation(stated) if stated else None
+    told = {"mirror": "a copy", "quantized": "a quantised copy", "finetune": "a fine-tune"}
+    if stated and relation in told:
+        yield f"It was made for {brief(stated)}, {told[relation]} of the base."

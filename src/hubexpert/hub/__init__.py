@@ -4,24 +4,32 @@
 wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one repository is at fault.
 """
 
+from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
-from hubexpert.hub.fetch import download, read_json, snapshot, weights_header
-from hubexpert.hub.look import Listing, RepoFiles, listing, look, repo_files, resolve
+from hubexpert.hub.fetch import Header, download, read_json, snapshot, weights_header
+from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
+from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import publish
+from hubexpert.hub.web import CursorError
 
 __all__ = [
+    "CursorError",
+    "Header",
     "Listing",
-    "RepoFiles",
+    "ModelPage",
+    "Pace",
     "SourceError",
+    "cache_folder",
     "download",
     "endpoint",
-    "listing",
+    "identity",
     "look",
+    "model_pages",
     "offline",
     "publish",
     "read_json",
-    "repo_files",
     "resolve",
+    "search",
     "show_progress",
     "snapshot",
     "weights_header",

@@ -71,12 +71,13 @@ def show_progress(visible: bool) -> None:
         disable_progress_bars()
 
 
-def call(function: Callable[[], T], about: str) -> T:
+def call(function: Callable[[], T], about: str, *, rest: Callable[[float], None] | None = None) -> T:
     """What `function` returns; it is tried again where the fault may pass, so it must be idempotent.
 
     Args:
         function: one call of the client.
         about: the repository, for messages.
+        rest: sleeps for as many seconds before the next attempt; `pause` by default.
 
     Raises:
         HubExpertError: it failed for good, or `ATTEMPTS` times.
@@ -89,7 +90,7 @@ def call(function: Callable[[], T], about: str) -> T:
             wait = _wait(cause, attempt)
             if wait is None or attempt == ATTEMPTS - 1:
                 raise translated(cause, about) from error
-        pause(wait)
+        (rest or pause)(wait)
     raise AssertionError  # itertools.count never ends
 
 

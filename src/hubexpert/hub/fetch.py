@@ -1,19 +1,25 @@
 """Files at a pinned commit: a small JSON file, the header of weights, whole files."""
 
 import functools
+import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from huggingface_hub import HfApi, get_session, hf_hub_download, hf_hub_url, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import SafetensorsParsingError
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]  # exported at run time only
+import httpx2
+from huggingface_hub import hf_hub_download, hf_hub_url, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 
-from hubexpert.hub.calls import TIMEOUT, SourceError, call
+from hubexpert.hub.calls import SourceError, call
+from hubexpert.hub.look import COMMIT
+from hubexpert.hub.pace import Pace
+from hubexpert.hub.web import read
 from hubexpert.records import Source
 
+LONGEST_HEADER = 1 << 24  # bytes
 SECOND_COPIES = ["*/*", "consolidated*", "*.fp16.safetensors", "*.bf16.safetensors"]
 BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I64": 64, "I32": 32, "I16": 16, "I8": 8,
@@ -21,8 +27,16 @@ BITS = {
 }  # fmt: skip
 
 
-def read_json(source: Source, filename: str, max_bytes: int = 1_000_000) -> Any:
-    """The value in a small JSON file; at most `max_bytes` are read of it.
+@dataclass(frozen=True)
+class Header:
+    """The header of a safetensors file: the shape of every tensor, and the file's bytes where they are told."""
+
+    shapes: dict[str, tuple[int, ...]]
+    size: int | None
+
+
+def read_json(source: Source, filename: str, max_bytes: int = 1_000_000, *, pace: Pace | None = None) -> Any:
+    """The value in a small JSON file; at most `max_bytes` are read of it. No request where it is in the cache.
 
     Raises:
         SourceError: the file is missing, too big, or no JSON in UTF-8.
@@ -33,7 +47,8 @@ def read_json(source: Source, filename: str, max_bytes: int = 1_000_000) -> Any:
         with Path(cached).open("rb") as file:
             content = file.read(max_bytes + 1)
     else:
-        content = call(lambda: _first_bytes(source, filename, max_bytes + 1), source.repo)
+        paced = pace or Pace()
+        content = call(lambda: _whole(source, filename, max_bytes, paced), source.repo, rest=paced.pause)
     if len(content) > max_bytes:
         raise _broken(source, filename, f"is larger than {max_bytes:,} bytes")
     try:
@@ -42,54 +57,75 @@ def read_json(source: Source, filename: str, max_bytes: int = 1_000_000) -> Any:
         raise _broken(source, filename, "is not JSON in UTF-8") from error
 
 
-def _first_bytes(source: Source, filename: str, count: int) -> bytes:
-    """Up to `count` bytes of a file; what is beyond stays on the Hub, whatever its size is said to be."""
+def _whole(source: Source, filename: str, longest: int, pace: Pace) -> bytes:
+    """A file's content, up to one byte more than `longest`; what was cut on its way is a fault that may pass.
+
+    The Hub's ETag of a file outside LFS is its git id, so it tells whether the content is whole.
+    """
     url = hf_hub_url(source.repo, filename, repo_type=source.repo_type, revision=source.revision)
-    content = b""
-    with get_session().stream("GET", url, headers=build_hf_headers(), timeout=TIMEOUT) as response:
-        hf_raise_for_status(response)
-        for chunk in response.iter_bytes():
-            content += chunk
-            if len(content) >= count:
-                break
-    return content[:count]
+    body = read(url, longest=longest + 1, pace=pace)
+    etag = body.headers.get("etag", "").removeprefix("W/").strip('"')
+    if body.whole and COMMIT.fullmatch(etag) and etag != _git_id(body.content):
+        raise httpx2.ReadError("the file ends too early")
+    return body.content
 
 
-def weights_header(source: Source, filename: str, *, size: int | None) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor in a safetensors file, from its header alone: no weights are downloaded.
+def _git_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
-    Args:
-        source: the repository at its commit.
-        filename: the file.
-        size: its bytes, where they are known; a header that points beyond them is refused.
+
+def weights_header(source: Source, filename: str, *, pace: Pace | None = None) -> Header:
+    """The header of a safetensors file; one request, and no weights are downloaded.
 
     Raises:
-        SourceError: the file is missing, or its header is damaged or contradicts itself.
+        SourceError: the file is missing, or its header is damaged, contradicts itself or points beyond the file.
         HubExpertError: the Hub cannot be reached.
     """
-    if size is not None and size < 8:
-        raise _broken(source, filename, "is too short for a header")
+    paced = pace or Pace()
+    content, size = call(lambda: _first_part(source, filename, paced), source.repo, rest=paced.pause)
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or len(content) < 8 + length:
+        raise _broken(source, filename, "has a damaged header")
     try:
-        parsed = call(
-            lambda: HfApi().parse_safetensors_file_metadata(
-                source.repo, filename, revision=source.revision, timeout=TIMEOUT
-            ),
-            source.repo,
-        )
-        return _shapes(parsed, size)
-    except (SafetensorsParsingError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        tensors = json.loads(content[8 : 8 + length].decode("utf-8"))
+        tensors.pop("__metadata__", None)
+        return Header(_shapes(tensors, None if size is None else size - 8 - length), size)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise _broken(source, filename, "has a damaged header") from error
 
 
-def _shapes(parsed: Any, size: int | None) -> dict[str, tuple[int, ...]]:
+def _first_part(source: Source, filename: str, pace: Pace) -> tuple[bytes, int | None]:
+    """The beginning of a safetensors file as far as its header reaches, and the file's size where it is told."""
+    url = hf_hub_url(source.repo, filename, repo_type=source.repo_type, revision=source.revision)
+    wanted = {"Range": f"bytes=0-{LONGEST_HEADER - 1}"}
+    try:
+        body = read(url, longest=LONGEST_HEADER, pace=pace, headers=wanted, enough=_holds_header)
+    except HfHubHTTPError as error:
+        if error.response.status_code == 416:  # no byte lies in the range: the file is empty
+            return b"", 0
+        raise
+    told = body.headers.get("content-range", "").rpartition("/")[2] or body.headers.get("x-linked-size", "")
+    size = int(told) if told.isdecimal() else None
+    length = 8 + int.from_bytes(body.content[:8], "little")
+    if body.whole and len(body.content) < min(length, size or 0, LONGEST_HEADER):
+        raise httpx2.ReadError("the header ends too early")
+    return body.content, size
+
+
+def _holds_header(content: bytearray) -> bool:
+    return len(content) >= 8 and len(content) >= 8 + int.from_bytes(content[:8], "little")
+
+
+def _shapes(tensors: dict[str, Any], space: int | None) -> dict[str, tuple[int, ...]]:
+    """Name -> shape; ValueError where the data lie outside `space` bytes or do not fit the shape."""
     shapes = {}
-    for name, tensor in parsed.tensors.items():
-        shape = tuple(tensor.shape)
+    for name, tensor in tensors.items():
+        shape = tuple(tensor["shape"])
         if not all(type(side) is int and 0 <= side < 2**31 for side in shape):
             raise ValueError("a side is no size")
-        begin, end = tensor.data_offsets
-        bits = BITS.get(tensor.dtype)
-        if not 0 <= begin <= end <= (end if size is None else size) or (
+        begin, end = tensor["data_offsets"]
+        bits = BITS.get(tensor["dtype"])
+        if not 0 <= begin <= end <= (end if space is None else space) or (
             bits and (end - begin) * 8 != math.prod(shape) * bits
         ):
             raise ValueError("the data lie outside the file or do not fit the shape")

@@ -1,19 +1,18 @@
 """The licence that a repository states: one reading for the Hub's answers and for cards on disk."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import DatasetInfo, ModelInfo
 
 from hubexpert.escape import clean
 
 
-def stated_license(info: ModelInfo | DatasetInfo) -> str | None:
-    """The licence that the Hub tells of a repository."""
-    tagged = next((tag[8:] for tag in info.tags or [] if isinstance(tag, str) and tag.startswith("license:")), None)
-    card = dict(vars(info.card_data)) if info.card_data else {}
+def stated_license(tags: Iterable[object], card: Mapping[str, Any]) -> str | None:
+    """The licence that the Hub tells of a repository: by its tags, else by the metadata of its card."""
+    tagged = next((tag[8:] for tag in tags if isinstance(tag, str) and tag.startswith("license:")), None)
     return _named_license(tagged or card.get("license"), card)
 
 
@@ -28,7 +27,7 @@ def card_license(card: Path) -> str | None:
     return _named_license(data.get("license"), data) if isinstance(data, dict) else None
 
 
-def _named_license(value: Any, card: dict[str, Any]) -> str | None:
+def _named_license(value: Any, card: Mapping[str, Any]) -> str | None:
     """The licence's id in lower case; of `other` its name; None for none, `unknown` and what is no text."""
     first = value[0] if isinstance(value, list) and value else value
     name = card.get("license_name")

@@ -1,117 +1,133 @@
-"""What the Hub says about repositories: listings, one repository, its files, the commit behind a name."""
+"""What the Hub says about repositories: pages of models, one model, the commit behind a name."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import quote
 
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.hf_api import ExpandModelProperty_T
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
-from hubexpert.hub.calls import CLIENT_ERRORS, TIMEOUT, SourceError, call, cause_of, translated
+from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.hub.license import card_license, stated_license
+from hubexpert.hub.pace import Pace
+from hubexpert.hub.web import get_json, pages
 from hubexpert.records import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# Not `cardData`: the client parses cards, and one it cannot parse would end the listing. The tags say the same but for
-# the name of a licence that has no id.
-EXPAND: list[ExpandModelProperty_T] = [
-    "author", "config", "downloads", "gated", "lastModified", "private", "sha", "siblings", "tags",
-]  # fmt: skip
+# Not `cardData`, which may be large: the tags say the same but for the name of a licence that has no id.
+FULL = ("author", "config", "downloads", "gated", "lastModified", "likes", "private", "sha", "siblings", "tags")
+BRIEF = ("downloads", "lastModified", "sha")
+SORTS = {"downloads": "downloads", "likes": "likes", "modified": "lastModified"}
+WEIGHTS_FILE = "adapter_model.safetensors"
+MOST = 50  # names of one kind that are read from one repository's tags
+NAME = 300  # characters of such a name
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a listing says about a model.
+    """What the Hub says about a model.
 
     Attributes:
         source: the model at its present commit.
         base: the base that its `adapter_config.json` names, as the Hub has read it.
-        bases: the bases that its card names as those of an adapter.
-        files: the names of its files.
+        bases: what its card names as its base: (relation, base), the relation `adapter`, `finetune`, `quantized`,
+            `merge` or, where the Hub tells none, empty.
+        files: the paths of its files.
         datasets: the datasets that its card cites.
+        size: bytes of its adapter's weights; None where only a listing was asked.
+        issues: what the Hub's scans object to: (file, level), the level one of unsafe, malicious, suspicious, caution;
+            None where only a listing was asked.
     """
 
     source: Source
     base: str | None
-    bases: tuple[str, ...]
+    bases: tuple[tuple[str, str], ...]
     files: tuple[str, ...]
     datasets: tuple[str, ...]
     author: str | None
     last_modified: str | None
     downloads: int
+    likes: int
     gated: bool
     private: bool
+    size: int | None = None
+    issues: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True)
-class RepoFiles:
-    """A repository's files at one commit.
+class ModelPage:
+    """One page of a listing of models; `next` leads to the following one, `asked` is the Hub's clock (seconds)."""
 
-    Attributes:
-        license: its licence, with the name of one that has no id of its own.
-        sizes: file -> bytes.
-        issues: what the Hub's scans object to: (file, level), the level one of unsafe, malicious, suspicious, caution.
+    models: tuple[Listing, ...]
+    next: str | None
+    asked: float | None
+
+
+def model_pages(
+    tag: str,
+    *,
+    sort: Literal["downloads", "likes", "modified"] = "downloads",
+    size: int = 1000,
+    full: bool = True,
+    resume: str | None = None,
+    pace: Pace | None = None,
+) -> Iterator[ModelPage]:
+    """The models that carry a tag, page by page; each page is asked for when it is needed.
+
+    Args:
+        tag: one that the Hub has computed or the card gives.
+        sort: most downloaded, most liked or last changed first.
+        size: entries of a page.
+        full: tell everything; else only the name, the commit, when it changed, and the downloads.
+        resume: `ModelPage.next` of an earlier page, to go on from there.
+        pace: of the work the requests belong to.
+
+    Raises:
+        CursorError: the Hub no longer knows where to go on.
+        HubExpertError: the Hub cannot be reached, is offline, or refuses.
     """
+    expand = [("expand", name) for name in (FULL if full else BRIEF)]
+    query = [("filter", tag), ("sort", SORTS[sort]), ("limit", str(size)), *expand]
+    for page in pages("models", resume or query, pace=pace or Pace()):
+        yield ModelPage(_listings(page.entries), page.next, page.asked)
 
-    license: str | None
-    sizes: dict[str, int]
-    issues: tuple[tuple[str, str], ...]
 
-
-def listing(tags: Sequence[str]) -> Iterator[Listing]:
-    """The models that carry all of these tags, most downloaded first; further pages are asked for when needed.
+def search(text: str, *, limit: int) -> list[Listing]:
+    """The most downloaded models whose ids hold this text; one request.
 
     Raises:
         HubExpertError: the Hub cannot be reached, is offline, or refuses.
     """
-    models = iter(HfApi().list_models(filter=list(tags), sort="downloads", expand=EXPAND))
-    while True:
-        try:
-            info = next(models, None)
-        except CLIENT_ERRORS as error:  # the client has tried the page again by itself
-            raise translated(cause_of(error), "The listing") from error
-        if info is None:
-            return
-        if isinstance(info.sha, str) and COMMIT.fullmatch(info.sha):
-            yield _listed(info)
+    query = [("search", text), ("sort", "downloads"), ("limit", str(limit)), *(("expand", name) for name in FULL)]
+    return list(_listings(next(pages("models", query, pace=Pace())).entries))
 
 
-def look(repo: str, revision: str | None = None) -> Listing:
-    """What a listing would say about the model `repo`, at that revision; its licence as `resolve` gives it.
+def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) -> Listing:
+    """All that the Hub says about the model `repo` at that revision, with its size and scans; one request.
 
     Raises:
-        SourceError: it is missing or its metadata cannot be read.
+        SourceError: it is missing.
         HubExpertError: the Hub cannot be reached.
     """
-    expand: list[ExpandModelProperty_T] = [*EXPAND, "cardData"]
-    with _cards_read(repo):
-        info = call(lambda: HfApi().model_info(repo, revision=revision, expand=expand, timeout=TIMEOUT), repo)
-    if not isinstance(info.sha, str):
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    call(lambda: validate_repo_id(repo), repo)
+    asked = [("blobs", "true"), ("securityStatus", "true")]
+    address = f"{constants.ENDPOINT}/api/models/{repo}{at}"
+    raw, _ = get_json(address, repo, pace=pace or Pace(), parameters=asked)
+    found = _listing(raw) if isinstance(raw, dict) else None
+    if found is None:
         raise SourceError(f"{repo} has no commit.", fix="leave it out", kind="missing")
-    return _listed(info)
+    return found
 
 
-def repo_files(source: Source) -> RepoFiles:
-    """The files of a model with their sizes, and what the Hub's security scans say of them.
-
-    Raises:
-        SourceError: it is missing, or its metadata cannot be read.
-        HubExpertError: the Hub cannot be reached.
-    """
-    info = _info(source.repo, "model", source.revision, files=True)
-    status = info.security_repo_status if isinstance(info, ModelInfo) else None
-    found = status.get("filesWithIssues") if isinstance(status, dict) else None
-    issues = [issue for issue in found if isinstance(issue, dict)] if isinstance(found, list) else []
-    return RepoFiles(
-        license=stated_license(info),
-        sizes={file.rfilename: file.size for file in info.siblings or [] if file.size is not None},
-        issues=tuple((str(issue.get("path")), str(issue.get("level"))) for issue in issues),
-    )
+def _listings(entries: Sequence[Mapping[str, Any]]) -> tuple[Listing, ...]:
+    return tuple(listing for entry in entries if (listing := _listing(entry)))
 
 
 def resolve(
@@ -142,20 +158,19 @@ def resolve(
         return Source(repo=repo, revision=_commit_of(snapshot), license=license_, repo_type=repo_type)
     if not isinstance(info.sha, str):
         raise SourceError(f"{repo} has no commit.", fix="choose a repository with files", kind="missing")
-    return Source(repo=repo, revision=info.sha, license=stated_license(info), repo_type=repo_type)
+    return Source(repo=repo, revision=info.sha, license=_info_license(info), repo_type=repo_type)
 
 
-def _info(repo: str, repo_type: str, revision: str | None, *, files: bool = False) -> ModelInfo | DatasetInfo:
+def _info(repo: str, repo_type: str, revision: str | None) -> ModelInfo | DatasetInfo:
     api = HfApi()
     with _cards_read(repo):
         if repo_type == "dataset":
             return call(lambda: api.dataset_info(repo, revision=revision, timeout=TIMEOUT), repo)
-        return call(
-            lambda: api.model_info(
-                repo, revision=revision, files_metadata=files, securityStatus=files or None, timeout=TIMEOUT
-            ),
-            repo,
-        )
+        return call(lambda: api.model_info(repo, revision=revision, timeout=TIMEOUT), repo)
+
+
+def _info_license(info: ModelInfo | DatasetInfo) -> str | None:
+    return stated_license(info.tags or (), vars(info.card_data) if info.card_data else {})
 
 
 @contextmanager
@@ -167,27 +182,68 @@ def _cards_read(repo: str) -> Iterator[None]:
         raise SourceError(f"The metadata of {repo} cannot be read.", fix="correct its card", kind="broken") from error
 
 
-def _listed(info: ModelInfo) -> Listing:
-    tags = [tag for tag in info.tags or [] if isinstance(tag, str)]
-    peft = info.config.get("peft") if isinstance(info.config, dict) else None
-    base = peft.get("base_model_name_or_path") if isinstance(peft, dict) else None
+def _listing(raw: Mapping[str, Any]) -> Listing | None:
+    """An entry of the Hub's API as a record; None where it has no commit or its name is none."""
+    repo, sha = raw.get("id"), raw.get("sha")
+    if not (isinstance(repo, str) and isinstance(sha, str) and COMMIT.fullmatch(sha)):
+        return None
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        return None
+    tags = [tag for tag in _sequence(raw.get("tags")) if isinstance(tag, str)]
+    card, config, status = (_mapping(raw.get(key)) for key in ("cardData", "config", "securityRepoStatus"))
+    base = _mapping(config.get("peft")).get("base_model_name_or_path")
+    files = {str(file.get("rfilename")): file.get("size") for file in map(_mapping, _sequence(raw.get("siblings")))}
+    size = files.get(WEIGHTS_FILE)
+    author, modified = raw.get("author"), raw.get("lastModified")
+    found = [_mapping(issue) for issue in _sequence(status.get("filesWithIssues"))]
     return Listing(
-        source=Source(repo=info.id, revision=str(info.sha), license=stated_license(info)),
-        base=base if isinstance(base, str) and base else None,
-        bases=tuple(_after("base_model:adapter:", tags)),
-        files=tuple(file.rfilename for file in info.siblings or []),
-        datasets=tuple(_after("dataset:", tags)),
-        author=info.author or info.id.partition("/")[0],
-        last_modified=info.last_modified.isoformat() if info.last_modified else None,
-        downloads=info.downloads or 0,
-        gated=bool(info.gated),
-        private=bool(info.private),
+        source=Source(repo=repo, revision=sha, license=stated_license(tags, card)),
+        base=base[:NAME] if isinstance(base, str) and base else None,
+        bases=_bases(tags),
+        files=tuple(files),
+        datasets=_after("dataset:", tags),
+        author=author if isinstance(author, str) else repo.partition("/")[0],
+        last_modified=modified if isinstance(modified, str) else None,
+        downloads=_number(raw.get("downloads")),
+        likes=_number(raw.get("likes")),
+        gated=bool(raw.get("gated")),
+        private=bool(raw.get("private")),
+        size=size if type(size) is int else None,
+        issues=tuple((str(issue.get("path")), str(issue.get("level"))) for issue in found if issue)
+        if "securityRepoStatus" in raw
+        else None,
     )
 
 
-def _after(prefix: str, tags: Sequence[str]) -> Iterator[str]:
-    """What follows the prefix, once each, in order."""
-    return iter(dict.fromkeys(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)))
+def _bases(tags: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(relation, base) of the tags; the tag without a relation only where none has one for that base."""
+    found: dict[str, str] = {}
+    for value in _after("base_model:", tags):
+        relation, _, name = value.partition(":")
+        if relation in ("adapter", "finetune", "quantized", "merge"):
+            found[name] = relation
+        else:
+            found.setdefault(value, "")
+    return tuple((relation, name) for name, relation in found.items())
+
+
+def _after(prefix: str, tags: Sequence[str]) -> tuple[str, ...]:
+    """What follows the prefix, once each, in order; no more than a card has reason to hold."""
+    return tuple(dict.fromkeys(tag[len(prefix) :][:NAME] for tag in tags if tag.startswith(prefix)))[:MOST]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> int:
+    return value if type(value) is int and 0 <= value < 2**63 else 0
 
 
 def _cached(repo: str, repo_type: str, revision: str | None, *names: str) -> Path | None:

@@ -1,0 +1,218 @@
+"""What the Hub's listings and files say of adapters, kept on disk: later runs ask only for what changed since."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hubexpert import hub
+from hubexpert.errors import HubExpertError
+from hubexpert.records import Source
+
+VERSION = 1  # raised whenever the tables or what is in them change: the file is then made anew
+WAIT = 60.0  # seconds; for another process that writes
+LISTING = TypeAdapter(hub.Listing)
+COLUMNS = {"downloads": "downloads", "likes": "likes", "modified": "modified"}
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS queries (
+    tag TEXT PRIMARY KEY, run INTEGER NOT NULL DEFAULT 0, next TEXT, began REAL, seen INTEGER NOT NULL DEFAULT 0,
+    newest REAL, finished REAL, updated REAL);
+CREATE TABLE IF NOT EXISTS found (
+    tag TEXT NOT NULL, repo TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, repo)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS listings (
+    repo TEXT PRIMARY KEY, base TEXT, downloads INTEGER NOT NULL, likes INTEGER NOT NULL, modified REAL NOT NULL,
+    data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS inspected (
+    repo TEXT NOT NULL, revision TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (repo, revision));
+"""
+
+
+@dataclass(frozen=True)
+class State:
+    """How far the listing of one tag is known.
+
+    Attributes:
+        run: the number of the present or last reading from the beginning.
+        next: where that reading goes on; None where it is finished or not begun.
+        began: when it was begun, by the Hub's clock.
+        seen: the entries it has read.
+        newest: all that changed before this moment, by the Hub's clock, is known; None before the first reading ends.
+        finished: when the last reading ended, by this machine's clock.
+        updated: when the Hub was last asked for changes, by this machine's clock.
+    """
+
+    run: int = 0
+    next: str | None = None
+    began: float | None = None
+    seen: int = 0
+    newest: float | None = None
+    finished: float | None = None
+    updated: float | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One SQLite file with what is known of one Hub, as one token sees it."""
+
+    path: Path
+
+    def state(self, tag: str) -> State:
+        """How far the listing of the tag is known."""
+        with self._open() as db:
+            row = db.execute("SELECT * FROM queries WHERE tag = ?", (tag,)).fetchone()
+        return State(**{key: row[key] for key in row.keys() if key != "tag"}) if row else State()  # noqa: SIM118
+
+    def add(self, tag: str, models: Sequence[hub.Listing], state: State, *, full: bool) -> None:
+        """Keep a page of the tag's listing, and how far that leads, together."""
+        rows = [_row(model) for model in models] if full else []
+        with self._open() as db:
+            db.executemany("INSERT OR REPLACE INTO listings VALUES (?, ?, ?, ?, ?, ?)", rows)
+            found = [(tag, model.source.repo, state.run) for model in models]
+            db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", found)
+            self._keep(db, tag, state)
+
+    def finish(self, tag: str, state: State) -> None:
+        """End a reading from the beginning: what it did not show is no longer there."""
+        with self._open() as db:
+            db.execute("DELETE FROM found WHERE tag = ? AND run != ?", (tag, state.run))
+            db.execute("DELETE FROM listings WHERE repo NOT IN (SELECT repo FROM found)")
+            self._keep(db, tag, state)
+
+    def names(self, tag: str) -> tuple[str, ...]:
+        """The repositories under the tag."""
+        with self._open() as db:
+            rows = db.execute("SELECT repo FROM found WHERE tag = ? ORDER BY repo", (tag,)).fetchall()
+        return tuple(row["repo"] for row in rows)
+
+    def adapters(
+        self, tags: Sequence[str], libraries: Sequence[str], related: Callable[[str], bool], *, sort: str
+    ) -> Iterator[tuple[hub.Listing, bool, bool]]:
+        """The models under one of the tags, and those under one of the libraries whose base is related; streamed.
+
+        With each: whether a tag, and whether its configuration led to it. In the order of `sort`, then by name.
+        """
+        known = lru_cache(1 << 16)(lambda base: base is not None and related(base))
+        with self._open() as db:
+            db.create_function("related", 1, known, deterministic=True)
+            under = "EXISTS (SELECT 1 FROM found f WHERE f.repo = l.repo AND f.tag IN ({}))"
+            # The query is made of constants of this module; every value from outside is bound.
+            rows = db.execute(
+                "SELECT data, tagged, stated FROM (SELECT l.data, l.repo, l.downloads, l.likes, l.modified,"  # noqa: S608
+                f" {under.format(_marks(tags))} AS tagged,"
+                f" (related(l.base) AND {under.format(_marks(libraries))}) AS stated FROM listings l)"
+                f" WHERE tagged OR stated ORDER BY {COLUMNS[sort]} DESC, repo",
+                (*tags, *libraries),
+            )
+            for row in rows:
+                yield LISTING.validate_json(zlib.decompress(row["data"])), bool(row["tagged"]), bool(row["stated"])
+
+    def listing(self, repo: str) -> hub.Listing:
+        """What the listings said of a model when the Hub was last asked.
+
+        Raises:
+            SourceError: it was in none of them.
+        """
+        with self._open() as db:
+            row = db.execute("SELECT data FROM listings WHERE repo = ? COLLATE NOCASE", (repo,)).fetchone()
+        if row is None:
+            raise hub.SourceError(f"{repo} is not known offline.", fix="run it once with a network", kind="missing")
+        return LISTING.validate_json(zlib.decompress(row["data"]))
+
+    def inspection(self, source: Source) -> dict[str, Any]:
+        """What is known of the files of an adapter at its commit; empty where nothing is."""
+        with self._open() as db:
+            query = "SELECT data FROM inspected WHERE repo = ? AND revision = ?"
+            row = db.execute(query, (source.repo, source.revision)).fetchone()
+        return dict(json.loads(zlib.decompress(row["data"]))) if row else {}
+
+    def keep_inspection(self, source: Source, known: dict[str, Any]) -> None:
+        """Keep what is known of the files of an adapter at its commit."""
+        data = zlib.compress(json.dumps(known).encode())
+        with self._open() as db:
+            db.execute("INSERT OR REPLACE INTO inspected VALUES (?, ?, ?)", (source.repo, source.revision, data))
+
+    @staticmethod
+    def _keep(db: sqlite3.Connection, tag: str, state: State) -> None:
+        values = (tag, state.run, state.next, state.began, state.seen, state.newest, state.finished, state.updated)
+        db.execute("INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements take effect together when the block ends well."""
+        try:
+            db = sqlite3.connect(self.path, timeout=WAIT)
+        except sqlite3.OperationalError as error:
+            raise _unusable(self.path, error) from error
+        db.row_factory = sqlite3.Row
+        try:
+            with db:
+                yield db
+        except sqlite3.DatabaseError as error:
+            raise _unusable(self.path, error) from error
+        finally:
+            db.close()
+
+
+def open_snapshot() -> Snapshot:
+    """The snapshot of this Hub as this token sees it; one that is damaged or of an older form is made anew.
+
+    Raises:
+        HubExpertError: its folder cannot be written.
+    """
+    path = hub.cache_folder() / f"{hub.identity()}.sqlite3"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _prepare(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):  # locked, no room, no permission: not its content
+            raise _unusable(path, error) from error
+        path.unlink()
+        _prepare(path)
+    return Snapshot(path)
+
+
+def _prepare(path: Path) -> None:
+    db = sqlite3.connect(path, timeout=WAIT)
+    try:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                    db.execute(f'DROP TABLE "{table}"')
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        db.close()
+
+
+def moment(listing: hub.Listing) -> float:
+    """When a model last changed, in seconds since 1970; 0 where that is not told."""
+    try:
+        return datetime.fromisoformat(listing.last_modified or "").timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _row(model: hub.Listing) -> tuple[str, str | None, int, int, float, bytes]:
+    """A listing as a row; of its files only those of an adapter are kept."""
+    kept = replace(model, files=tuple(name for name in model.files if name.startswith("adapter_"))[:50])
+    data = zlib.compress(LISTING.dump_json(kept))
+    return model.source.repo, model.base, model.downloads, model.likes, moment(model), data
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> HubExpertError:
+    fix = f"make room, set HF_HOME to a folder you can write, or delete {path}"
+    return HubExpertError(f"What is known of the Hub cannot be kept in {path} ({error}).", fix=fix)
