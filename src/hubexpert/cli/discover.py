@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.questions import settled_base
 
 
 @click.command()
@@ -20,6 +21,7 @@ def discover(base: str | None, recipe: Path, limit: int | None, include: tuple[s
     from hubexpert.recipe import DiscoverSection, read_recipe
     from hubexpert.workspace import WORKSPACE, Workspace
 
+    base = settled_base(base, out) if base is not None else None
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
     asked = section.model_copy(update={"limit": limit or section.limit, "include": (*section.include, *include)})

@@ -2,28 +2,30 @@
 
 from hubexpert import hub
 from hubexpert.discover.adapters import discover_adapters
-from hubexpert.discover.aliases import canonical_base
 from hubexpert.discover.datasets import discover_datasets
+from hubexpert.discover.search import resolve_name
 from hubexpert.recipe import DiscoverSection, Recipe, is_folder
 from hubexpert.records import ACCEPTED, Discovery
 from hubexpert.workspace import Workspace
 
-__all__ = ["canonical_base", "discover", "discover_adapters", "discover_datasets", "discover_step", "without_own"]
+__all__ = ["discover", "discover_adapters", "discover_datasets", "discover_step", "resolve_name", "without_own"]
 
 
 def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Discovery:
     """The adapters of the base, each with a verdict, and the datasets that the accepted ones cite.
 
     Args:
-        base: an alias, a Hub id (optionally `@revision`) or a folder; it need not exist on the Hub.
+        base: an alias, a Hub id (optionally `@revision`) or a folder, which need not exist on the Hub; or the name of a
+            model there without its owner.
         section: what the recipe asks for.
         quiet: no progress and no remarks on stderr.
 
     Raises:
-        HubExpertError: the alias is unknown, there is neither such a base nor an adapter of it, or the Hub cannot be
+        AmbiguousBaseError: the name means several bases.
+        HubExpertError: the name is unknown, there is neither such a base nor an adapter of it, or the Hub cannot be
             reached or does not accept the token.
     """
-    name, _ = canonical_base(base)
+    name, _ = resolve_name(base)
     candidates = discover_adapters(name, section, quiet=quiet)
     if not candidates and not is_folder(name):
         hub.look(name)  # nothing for it: say so if there is no such base

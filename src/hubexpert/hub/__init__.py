@@ -6,7 +6,7 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
 from hubexpert.hub.fetch import download, read_json, snapshot, weights_header
-from hubexpert.hub.look import Listing, RepoFiles, listing, look, repo_files, resolve
+from hubexpert.hub.look import Listing, RepoFiles, listing, look, repo_files, resolve, search
 from hubexpert.hub.publishing import publish
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "read_json",
     "repo_files",
     "resolve",
+    "search",
     "show_progress",
     "snapshot",
     "weights_header",

@@ -17,6 +17,7 @@ from hubexpert.hub.license import card_license, stated_license
 from hubexpert.records import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+RELATION = re.compile(r"^base_model:(adapter|finetune|quantized|merge):", re.MULTILINE)
 # Not `cardData`: the client parses cards, and one it cannot parse would end the listing. The tags say the same but for
 # the name of a licence that has no id.
 EXPAND: list[ExpandModelProperty_T] = [
@@ -34,6 +35,7 @@ class Listing:
         bases: the bases that its card names as those of an adapter.
         files: the names of its files.
         datasets: the datasets that its card cites.
+        relations: what its card says it is to a base: `adapter`, `finetune`, `quantized`, `merge`.
     """
 
     source: Source
@@ -46,6 +48,7 @@ class Listing:
     downloads: int
     gated: bool
     private: bool
+    relations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,19 @@ def listing(tags: Sequence[str]) -> Iterator[Listing]:
             return
         if isinstance(info.sha, str) and COMMIT.fullmatch(info.sha):
             yield _listed(info)
+
+
+def search(text: str, *, limit: int) -> list[Listing]:
+    """The models whose id contains the text, most downloaded first, at most `limit`: one request.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached, is offline, or refuses.
+    """
+    try:
+        found = list(HfApi().list_models(search=text, sort="downloads", limit=limit, expand=EXPAND))
+    except CLIENT_ERRORS as error:  # the client has tried it again by itself
+        raise translated(cause_of(error), "The search") from error
+    return [_listed(info) for info in found if isinstance(info.sha, str) and COMMIT.fullmatch(info.sha)]
 
 
 def look(repo: str, revision: str | None = None) -> Listing:
@@ -182,6 +198,7 @@ def _listed(info: ModelInfo) -> Listing:
         downloads=info.downloads or 0,
         gated=bool(info.gated),
         private=bool(info.private),
+        relations=tuple(dict.fromkeys(RELATION.findall("\n".join(tags)))),
     )
 
 
