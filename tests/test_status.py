@@ -104,6 +104,14 @@ def test_a_recipe_written_differently_is_the_same(project: Path) -> None:
     assert reasons(project) == ()
 
 
+def test_a_base_that_the_recipe_names_without_its_owner_is_not_searched_for_again(project: Path) -> None:
+    recipe, path = project / "hubexpert.yaml", project / "hubexpert.lock"
+    base = read_recipe(recipe).base
+    recipe.write_text(recipe.read_text().replace(f"base: {base}", "base: a-name-that-nothing-has-now"))
+    write_lock(path, read_lock(path).model_copy(update={"recipe": locked_recipe(read_recipe(recipe))}))
+    assert reasons(project) == ()
+
+
 def test_changed_examples_are_named(project: Path) -> None:
     (project / "shots.jsonl").write_text(SHOTS.replace("6", "7"))
     (project / "test.jsonl").write_text(TEST * 2)

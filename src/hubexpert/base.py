@@ -4,20 +4,21 @@ import hashlib
 from pathlib import Path
 
 from hubexpert import hub
-from hubexpert.discover.aliases import resolve_alias
+from hubexpert.discover.search import resolve_name
 from hubexpert.errors import HubExpertError
 from hubexpert.records import Source
 from hubexpert.workspace import file_digest
 
 
 def resolve_base(name: str) -> Source:
-    """The base at a commit: an alias, or a Hub id with an optional @revision.
+    """The base at a commit: an alias, a Hub id or the name of a model there, each with an optional @revision.
 
     Raises:
+        AmbiguousBaseError: the name means several bases.
         HubExpertError: there is no such base.
     """
-    repo, _, revision = resolve_alias(name).partition("@")
-    return hub.resolve(repo, revision=revision or None)
+    repo, revision = resolve_name(name)
+    return hub.resolve(repo, revision=revision)
 
 
 def base_folder(recipe_folder: Path, base: str) -> Path:

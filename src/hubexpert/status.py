@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubexpert import hub
-from hubexpert.discover.aliases import canonical_base
+from hubexpert.discover.aliases import split_base
 from hubexpert.lock import DEFAULT_LOCK, Lock, locked_recipe, read_lock, render_lock
 from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
 from hubexpert.records import Record, Source
@@ -84,7 +84,7 @@ def _upstream_reasons(lock: Lock) -> Iterator[str]:
     """What became of the base and the experts since they were pinned, at the revisions that the recipe asked for."""
     recipe = _recipe_of(lock)
     if not is_folder(lock.base.repo):
-        yield from _source_reasons("the base", lock.base, canonical_base(recipe.base)[1], "config.json")
+        yield from _source_reasons("the base", lock.base, split_base(recipe.base)[1], "config.json")
     named = [entry.strip().partition("@") for entry in recipe.discover.include]
     asked = {repo.lower(): revision or None for repo, _, revision in named}
     for expert in lock.build.experts:

@@ -85,10 +85,24 @@ def test_init_writes_a_recipe_of_defaults_and_never_over_another(
     assert (task.name, task.test, task.instruction) == ("second", "t.jsonl", 'Say "no": # or')
 
 
-def test_init_refuses_an_unknown_alias(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_lets_the_hub_know_a_name_that_is_no_alias_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = tmp_path / "hubexpert.yaml"
-    assert run("init", "--base", "lama-2-7b", "--shots", "a.jsonl", "--recipe", str(recipe)) == 1
-    assert "did you mean llama-2-7b" in capsys.readouterr().err
+    assert run("init", "--base", "lama-2-7b", "--shots", "a.jsonl", "--recipe", str(recipe)) == 0
+    told = capsys.readouterr().err
+    assert "There is no alias 'lama-2-7b'" in told
+    assert "did you mean llama-2-7b" in told
+    assert read_recipe(recipe).base == "lama-2-7b"
+
+
+@pytest.mark.parametrize(("base", "expected"), [("mistral-7b", "mistralai/Mistral-7B-v0.3"), ("@main", "owner/name")])
+def test_init_refuses_a_base_that_no_search_can_settle(
+    base: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "hubexpert.yaml"
+    assert run("init", "--base", base, "--shots", "a.jsonl", "--recipe", str(recipe)) == 1
+    assert expected in capsys.readouterr().err
     assert not recipe.exists()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.questions import settled_base
 
 if TYPE_CHECKING:  # records load pydantic
     from hubexpert.records import Candidate, Discovery
@@ -46,6 +47,7 @@ def discover(
     from hubexpert.recipe import DiscoverSection, read_recipe
     from hubexpert.workspace import WORKSPACE, Workspace
 
+    base = settled_base(base, out, offline=offline) if base is not None else None
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
     changed = _changed(section, **asked)

@@ -21,14 +21,17 @@ def init(
     base: str, shots: str, test: str | None, name: str | None, instruction: str, recipe: Path, force: bool, out: Out
 ) -> None:
     """Write a commented recipe."""
-    from hubexpert.discover.aliases import canonical_base
+    from hubexpert.discover.aliases import UnknownBaseError, canonical_base
     from hubexpert.errors import HubExpertError
     from hubexpert.recipe import read_recipe
     from hubexpert.workspace import write_atomically
 
     if recipe.exists() and not force:
         raise HubExpertError(f"{recipe} exists already.", fix="edit it, or write over it: add --force")
-    canonical_base(base)  # an unknown alias is told now, not by the next command
+    try:
+        canonical_base(base)  # a name that means several is told now, not by the next command
+    except UnknownBaseError as unknown:
+        out.hint(f"{unknown.message} The Hub will be searched for it; to be sure: {unknown.fix}.")
     values = {"base": base, "name": name or Path(shots).stem, "instruction": instruction, "shots": shots, "test": test}
     write_atomically(recipe, render_recipe(values))
     read_recipe(recipe)

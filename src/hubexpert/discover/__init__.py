@@ -6,14 +6,14 @@ from pathlib import Path
 
 from hubexpert import hub
 from hubexpert.discover.adapters import discover_adapters
-from hubexpert.discover.aliases import canonical_base
 from hubexpert.discover.datasets import discover_datasets
+from hubexpert.discover.search import resolve_name
 from hubexpert.discover.snapshot import open_snapshot
 from hubexpert.recipe import DiscoverSection, Recipe, is_folder
 from hubexpert.records import ACCEPTED, Candidate, Discovery
 from hubexpert.workspace import Workspace
 
-__all__ = ["canonical_base", "discover", "discover_step", "read_refused", "refused_in", "without_own", "writing"]
+__all__ = ["discover", "discover_step", "read_refused", "refused_in", "resolve_name", "without_own", "writing"]
 
 
 def discover(
@@ -30,7 +30,8 @@ def discover(
     What the Hub's listings say is kept on disk, shared by all recipes: another run asks for what changed since.
 
     Args:
-        base: an alias, a Hub id (optionally `@revision`) or a folder; it need not exist on the Hub.
+        base: an alias, a Hub id (optionally `@revision`) or a folder, which need not exist on the Hub; or the name of a
+            model there without its owner.
         section: what the recipe asks for.
         each: gets every adapter that was refused without an inspection; the result only counts those.
         refresh: read the Hub's listings from the beginning.
@@ -38,11 +39,12 @@ def discover(
         quiet: no progress and no remarks on stderr.
 
     Raises:
-        HubExpertError: the alias is unknown, there is neither such a base nor an adapter of it, or the Hub cannot be
+        AmbiguousBaseError: the name means several bases.
+        HubExpertError: the name is unknown, there is neither such a base nor an adapter of it, or the Hub cannot be
             reached or does not accept the token.
     """
-    name, _ = canonical_base(base)
     offline = offline or hub.offline()
+    name, _ = resolve_name(base, offline=offline)
     survey = discover_adapters(name, section, open_snapshot(), each=each, refresh=refresh, offline=offline, quiet=quiet)
     if not survey.verdicts and not is_folder(name) and not offline:
         hub.look(name)  # nothing for it: say so if there is no such base

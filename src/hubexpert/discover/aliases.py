@@ -1,78 +1,83 @@
-"""Short names of bases: what people write -> the model's id on the Hub."""
+"""Short names of bases: what people write -> the model's id on the Hub. An alias has one meaning, or is an error."""
 
 import difflib
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
+from hubexpert.discover.known import BASES, FORMER_NAMES, SEVERAL, SYNONYMS
 from hubexpert.errors import HubExpertError
+from hubexpert.escape import clean
 from hubexpert.recipe import is_folder
 
-ALIASES = {
-    "deepseek-coder-6.7b": "deepseek-ai/deepseek-coder-6.7b-base",
-    "falcon-7b": "tiiuae/falcon-7b",
-    "gemma-2b": "google/gemma-2b",
-    "gemma-7b": "google/gemma-7b",
-    "gemma-2-2b": "google/gemma-2-2b",
-    "gemma-2-9b": "google/gemma-2-9b",
-    "gemma-2-27b": "google/gemma-2-27b",
-    "gemma-3-270m": "google/gemma-3-270m",
-    "gemma-3-1b": "google/gemma-3-1b-pt",
-    "gemma-3-4b": "google/gemma-3-4b-pt",
-    "llama-2-7b": "meta-llama/Llama-2-7b-hf",
-    "llama-2-7b-chat": "meta-llama/Llama-2-7b-chat-hf",
-    "llama-2-13b": "meta-llama/Llama-2-13b-hf",
-    "llama-2-70b": "meta-llama/Llama-2-70b-hf",
-    "llama-3-8b": "meta-llama/Meta-Llama-3-8B",
-    "llama-3-8b-instruct": "meta-llama/Meta-Llama-3-8B-Instruct",
-    "llama-3-70b": "meta-llama/Meta-Llama-3-70B",
-    "llama-3.1-8b": "meta-llama/Llama-3.1-8B",
-    "llama-3.1-8b-instruct": "meta-llama/Llama-3.1-8B-Instruct",
-    "llama-3.1-70b": "meta-llama/Llama-3.1-70B",
-    "llama-3.2-1b": "meta-llama/Llama-3.2-1B",
-    "llama-3.2-1b-instruct": "meta-llama/Llama-3.2-1B-Instruct",
-    "llama-3.2-3b": "meta-llama/Llama-3.2-3B",
-    "llama-3.2-3b-instruct": "meta-llama/Llama-3.2-3B-Instruct",
-    "mistral-7b": "mistralai/Mistral-7B-v0.1",
-    "mistral-7b-v0.3": "mistralai/Mistral-7B-v0.3",
-    "mistral-7b-instruct": "mistralai/Mistral-7B-Instruct-v0.2",
-    "phi-2": "microsoft/phi-2",
-    "phi-3-mini": "microsoft/Phi-3-mini-4k-instruct",
-    "phi-3.5-mini": "microsoft/Phi-3.5-mini-instruct",
-    "phi-4": "microsoft/phi-4",
-    "pythia-1.4b": "EleutherAI/pythia-1.4b",
-    "qwen2.5-0.5b": "Qwen/Qwen2.5-0.5B",
-    "qwen2.5-0.5b-instruct": "Qwen/Qwen2.5-0.5B-Instruct",
-    "qwen2.5-1.5b": "Qwen/Qwen2.5-1.5B",
-    "qwen2.5-1.5b-instruct": "Qwen/Qwen2.5-1.5B-Instruct",
-    "qwen2.5-3b": "Qwen/Qwen2.5-3B",
-    "qwen2.5-7b": "Qwen/Qwen2.5-7B",
-    "qwen2.5-7b-instruct": "Qwen/Qwen2.5-7B-Instruct",
-    "qwen3-0.6b": "Qwen/Qwen3-0.6B-Base",
-    "qwen3-1.7b": "Qwen/Qwen3-1.7B-Base",
-    "qwen3-4b": "Qwen/Qwen3-4B-Base",
-    "qwen3-8b": "Qwen/Qwen3-8B-Base",
-    "smollm-135m": "HuggingFaceTB/SmolLM-135M",
-    "smollm2-135m": "HuggingFaceTB/SmolLM2-135M",
-    "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
-    "smollm2-360m": "HuggingFaceTB/SmolLM2-360M",
-    "smollm2-360m-instruct": "HuggingFaceTB/SmolLM2-360M-Instruct",
-    "smollm2-1.7b": "HuggingFaceTB/SmolLM2-1.7B",
-    "smollm2-1.7b-instruct": "HuggingFaceTB/SmolLM2-1.7B-Instruct",
-    "tinyllama": "TinyLlama/TinyLlama_v1.1",
-    "tinyllama-chat": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
-}
+SHOWN = 10  # choices that a message lists
 
-# Names under which the Hub still serves a model, and which older adapters carry.
-FORMER_NAMES = {
-    "meta-llama/Meta-Llama-3.1-8B": "meta-llama/Llama-3.1-8B",
-    "meta-llama/Meta-Llama-3.1-8B-Instruct": "meta-llama/Llama-3.1-8B-Instruct",
-    "meta-llama/Meta-Llama-3.1-70B": "meta-llama/Llama-3.1-70B",
-    "meta-llama/Meta-Llama-3.1-70B-Instruct": "meta-llama/Llama-3.1-70B-Instruct",
-}
+
+class AmbiguousBaseError(HubExpertError):
+    """A name that means several bases.
+
+    Attributes:
+        choices: their ids.
+    """
+
+    def __init__(self, name: str, choices: Sequence[str], *, notes: Sequence[str] = ()) -> None:
+        """`notes` says something about each of the choices; with none, the message gives their ids alone."""
+        told = [f"{repo} ({note})" for repo, note in zip(choices, notes, strict=True)] if notes else choices
+        more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        listed = ", ".join(clean(entry) for entry in told[:SHOWN])
+        message = f"The base {clean(name, longest=80)!r} may be any of: {listed}{more}."
+        super().__init__(message, fix="give one of them: --base ID  (in a recipe, `base: ID`)")
+        self.choices = tuple(choices)
+
+
+class UnknownBaseError(HubExpertError):
+    """A name that no alias explains; the Hub may know it."""
+
+
+def plain(name: str) -> str:
+    """The name without case, spaces, dashes and underscores, but for one dash between digits: 2-7b is not 27b."""
+    kept = re.sub(r"(?<=\d)[\s_\-]+(?=\d)", "-", name.lower())
+    return re.sub(r"(?<!\d)[\s_\-]+|[\s_\-]+(?!\d)", "", kept)
+
+
+def short_name(repo: str) -> str:
+    """The name in `repo` without what people leave out: `Meta-` before it, `-hf` behind."""
+    return re.sub(r"(?i)^meta[-_]|[-_]hf$", "", repo.rpartition("/")[2])
+
+
+def _meanings() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every name with the ids it stands for; where one comes twice, the first counts."""
+    yield from ((repo.partition("/")[2], (repo,)) for repo in BASES)
+    yield from ((former.rpartition("/")[2], (present,)) for former, present in FORMER_NAMES.items())
+    yield from ((name, (repo,)) for name, repo in SYNONYMS.items())
+    yield from ((short_name(repo).lower(), (repo,)) for repo in BASES)
+    yield from SEVERAL.items()
+
+
+_WRITTEN: Mapping[str, str] = MappingProxyType({plain(name): name for name, _ in reversed([*_meanings()])})
+_MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType({plain(n): ids for n, ids in reversed([*_meanings()])})
+_SPELLED: Mapping[str, str] = MappingProxyType({repo.lower(): repo for repo in (*BASES, *FORMER_NAMES)})
+
+
+def meanings(name: str) -> tuple[str, ...]:
+    """The ids that the name, written without an owner, stands for in the table; none for a name it does not hold."""
+    return _MEANT.get(plain(name), ())
 
 
 def names_of(base: str) -> tuple[str, ...]:
-    """The names under which adapters may carry the base, its present one first."""
-    return (base, *(former for former, present in FORMER_NAMES.items() if present == base))
+    """The names under which adapters may carry the base: the one given, the present one, former ones."""
+    spelled = _SPELLED.get(base.lower(), base)
+    present = FORMER_NAMES.get(spelled, spelled)
+    former = (name for name, now in FORMER_NAMES.items() if now == present)
+    return tuple(dict.fromkeys((base, present, *former)))
+
+
+def short_names(base: str) -> frozenset[str]:
+    """What a copy of the base may be called, as `plain` writes it; never the name of another known base."""
+    ids = {name.lower() for name in names_of(base)}
+    written = {plain(name.rpartition("/")[2]) for name in names_of(base)} | {plain(short_name(base))}
+    aliases = {name for name, meant in _MEANT.items() if len(meant) == 1 and meant[0].lower() in ids}
+    return frozenset(aliases | {name for name in written if name not in _MEANT})
 
 
 def same_base(name: str, base: str) -> bool:
@@ -82,45 +87,43 @@ def same_base(name: str, base: str) -> bool:
     """
     if is_folder(base):
         return name.rstrip("/") == base.rstrip("/")
-    return any(name.strip().rstrip("/").lower() == known.rstrip("/").lower() for known in names_of(base))
+    stated = name.strip().rstrip("/").lower()
+    return any(stated == known.rstrip("/").lower() for known in names_of(base))
+
+
+def split_base(base: str) -> tuple[str, str | None]:
+    """The base as written, without the revision asked for after `@`, and that revision (None: none)."""
+    if is_folder(base):
+        return base.rstrip("/") or base, None
+    name, _, revision = base.strip().partition("@")
+    return name.strip(), revision or None
 
 
 def canonical_base(base: str) -> tuple[str, str | None]:
     """The base's id on the Hub, or its folder as written, and the revision asked for after `@` (None: none).
 
     Raises:
-        HubExpertError: it is neither a folder, nor `owner/name`, nor a known alias.
+        AmbiguousBaseError: the alias means several.
+        UnknownBaseError: it is neither a folder, nor `owner/name`, nor a known alias.
+        HubExpertError: there is no name in it.
     """
-    if is_folder(base):
-        return base.rstrip("/") or base, None
-    name, _, revision = base.strip().partition("@")
-    if "/" not in name:
-        name = _from_alias(name)
-    return name, revision or None
+    name, revision = split_base(base)
+    if is_folder(base) or "/" in name:
+        return name, revision
+    if not plain(name):
+        raise HubExpertError("The base has no name.", fix="give an alias or the full id, `owner/name`")
+    found = meanings(name)
+    if len(found) > 1:
+        raise AmbiguousBaseError(name, found)
+    if not found:
+        message = f"There is no alias {clean(name, longest=80)!r} for a base."
+        raise UnknownBaseError(message, fix=f"{did_you_mean(name)}give the full id, `owner/name`")
+    return found[0], revision
 
 
-def resolve_alias(base: str) -> str:
-    """The base with its alias replaced by the Hub id; a revision after `@` stays.
-
-    Raises:
-        HubExpertError: as `canonical_base`.
-    """
-    name, revision = canonical_base(base)
-    return f"{name}@{revision}" if revision else name
-
-
-def _from_alias(name: str) -> str:
-    known = {_plain(alias): repo for alias, repo in ALIASES.items()}
-    known |= {_plain(repo.partition("/")[2]): repo for repo in ALIASES.values()}
-    found = known.get(_plain(name))
-    if found:
-        return found
-    close = difflib.get_close_matches(_plain(name), [_plain(alias) for alias in ALIASES], n=3, cutoff=0.5)
-    nearest = [alias for plain in close for alias in ALIASES if _plain(alias) == plain]
-    meant = f"did you mean {' or '.join(nearest)}? Else give" if nearest else "give"
-    raise HubExpertError(f"There is no alias {name!r} for a base.", fix=f"{meant} the full id, `owner/name`")
-
-
-def _plain(name: str) -> str:
-    """The name without case, spaces, dashes and underscores; the dot of a version stays."""
-    return re.sub(r"[\s_\-]+", "", name).lower()
+def did_you_mean(name: str) -> str:
+    """The beginning of a sentence that names the nearest aliases; nothing where none is near."""
+    close = difflib.get_close_matches(plain(name), list(_WRITTEN), n=6, cutoff=0.6)
+    nearest = {_MEANT[near]: _WRITTEN[near].lower() for near in reversed(close)}  # of two names for one, the nearer
+    shown = list(reversed(nearest.values()))[:3]
+    return f"did you mean {' or '.join(shown)}? Else " if shown else ""
