@@ -145,7 +145,7 @@ print(hub.download(source, ["a/b/c.txt", "README.md", {WEIGHTS!r}]))
 print(hub.read_json(source, {CONFIG!r})["r"] if {{again}} else hub.download(source, [{CONFIG!r}]))
 print(source.license)
 """
-    with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+    with faulty_hub(endpoint) as (address, seen):
         first = client(script.format(again=False), address, HF_HOME=str(tmp_path / "home"))
         assert first.returncode == 0, first.stderr
         asked = sum(seen.values())

@@ -28,15 +28,25 @@ class Fault:
         headers: of that answer.
         reset: cut the connection: `before` asking the Hub, or `after` it has answered.
         change: what becomes of the Hub's answer, a JSON value.
+        add: headers that the Hub's answer gets, in the place of its own.
+        cut: send only so many bytes of the Hub's answer.
+        silent: of a cut answer, tell the length that is sent, not that of the whole.
     """
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     reset: str | None = None
     change: Callable[[Any], Any] | None = None
+    add: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    silent: bool = False
 
 
 Plan = Callable[[str, str, int], Fault | None]
+
+
+def no_fault(method: str, path: str, before: int) -> None:
+    """A plan without any fault."""
 
 
 class Proxy(BaseHTTPRequestHandler):
@@ -57,6 +67,13 @@ class Proxy(BaseHTTPRequestHandler):
             return self.cut()
         if fault.change:
             content = json.dumps(fault.change(json.loads(content))).encode()
+        headers = {k: v for k, v in headers.items() if k.lower() not in {a.lower() for a in fault.add}} | dict(
+            fault.add
+        )
+        if fault.cut is not None:
+            headers = headers if fault.silent else headers | {"Content-Length": str(len(content))}
+            content = content[: fault.cut]
+            self.close_connection = True
         self.reply(status, headers, content)
 
     do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = answer
@@ -65,7 +82,10 @@ class Proxy(BaseHTTPRequestHandler):
         """The Hub's answer: status, headers, content."""
         hub = http.client.HTTPConnection(urlsplit(self.server.upstream).netloc, timeout=30)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP | {"accept-encoding"}}
-        hub.request(self.command, self.path, body=body or None, headers=headers)
+        path = self.path.replace("limit=1000", f"limit={self.server.page}").replace(
+            "limit=100&", f"limit={self.server.page}&"
+        )
+        hub.request(self.command, path, body=body or None, headers=headers)
         answer = hub.getresponse()
         content = answer.read()
         hub.close()
@@ -96,14 +116,15 @@ class Proxy(BaseHTTPRequestHandler):
 class ProxyServer(ThreadingHTTPServer):
     """The proxy; `seen` counts the requests by method and path."""
 
-    def __init__(self, upstream: str, plan: Plan) -> None:
+    def __init__(self, upstream: str, plan: Plan, page: int) -> None:
         super().__init__(("127.0.0.1", 0), Proxy)
-        self.upstream, self.plan = upstream, plan
+        self.upstream, self.plan, self.page = upstream, plan, page
         self.seen: Counter[tuple[str, str]] = Counter()
         self.counting = threading.Lock()
 
     def fault(self, method: str, path: str) -> Fault:
-        """Count a request; what is to be done to it."""
+        """Count a request; what is to be done to it. The address of a large file is signed anew every time."""
+        path = path.partition("?")[0] if path.startswith("/lfs/") else path
         with self.counting:
             before = self.seen[method, path]
             self.seen[method, path] += 1
@@ -115,12 +136,17 @@ class ProxyServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def faulty_hub(upstream: str, plan: Plan) -> Iterator[tuple[str, "Counter[tuple[str, str]]"]]:
+def faulty_hub(
+    upstream: str, plan: Plan = no_fault, *, page: int = 1000
+) -> Iterator[tuple[str, "Counter[tuple[str, str]]"]]:
     """The proxy's address, and how often each (method, path) was asked for.
 
-    `plan` gets the method, the path with its query, and how often that one was asked for before.
+    Args:
+        upstream: the test Hub.
+        plan: gets the method, the path with its query, and how often that one was asked for before.
+        page: how many entries a page of a listing has.
     """
-    with ProxyServer(upstream, plan) as server:
+    with ProxyServer(upstream, plan, page) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

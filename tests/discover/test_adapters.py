@@ -181,7 +181,7 @@ from hubexpert.recipe import DiscoverSection
 found = discover({base!r}, DiscoverSection(include={include!r}), quiet=True)
 print([(c.source.repo, c.verdict) for c in found.candidates])
 """
-    with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+    with faulty_hub(endpoint) as (address, seen):
         done = client(script.format(base=folder, include=("local/other",)), address)
         nothing = client(script.format(base=folder + "-2", include=()), address)
     assert done.stdout == "[('local/other', 'accepted'), ('local/same', 'accepted')]\n", done.stderr

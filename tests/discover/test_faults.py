@@ -100,7 +100,7 @@ def test_a_hub_that_goes_away_midway_ends_the_run_with_one_sentence(
 def test_an_adapter_costs_two_requests_and_a_refused_listing_none(store: Store, endpoint: str, tmp_path: Path) -> None:
     store.add_folder("cost/good", adapter(tmp_path / "g", "cost/base"))
     store.add_folder("cost/bad", adapter(tmp_path / "b", "cost/base", text="---\nbase_model: cost/base\n---\n"))
-    with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+    with faulty_hub(endpoint) as (address, seen):
         done = client(DISCOVER.format(base="cost/base", section=""), address)
     assert done.returncode == 0, done.stderr
     assert verdicts(done.stdout) == {"cost/good": "accepted"}

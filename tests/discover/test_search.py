@@ -84,14 +84,14 @@ def test_only_a_name_without_an_alias_costs_a_request_and_one_with_spaces_two(en
     script = "from hubexpert.discover import resolve_name\nprint(resolve_name({name!r}))"
     searches = {"llama-2-7b": 0, "some/model": 0, "./folder": 0, "mistral-7b": 0, "gull-1b": 1, "gull 1b": 2}
     for name, expected in searches.items():
-        with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+        with faulty_hub(endpoint) as (address, seen):
             client(script.format(name=name), address)
         assert sum(seen.values()) == expected, name
 
 
 def test_offline_an_unknown_name_is_told_with_a_way_to_search(endpoint: str) -> None:
     script = "from hubexpert.cli.main import main\nmain(['discover', '--base', 'lama-2-7b'])"
-    with faulty_hub(endpoint, lambda method, path, before: None) as (address, seen):
+    with faulty_hub(endpoint) as (address, seen):
         done = client(script, address, HF_HUB_OFFLINE="1")
     assert done.returncode == 1
     assert "There is no alias 'lama-2-7b'" in done.stderr

@@ -15,6 +15,7 @@ from hubexpert.errors import HubExpertError
 COMMANDS = {
     "init": "Write a commented recipe.",
     "discover": "Find the adapters and datasets of a base, each with a verdict.",
+    "inspect": "Explain one adapter in full: what it is, and all that speaks against it.",
     "score": "Score the accepted adapters on the shots.",
     "select": "Choose the experts.",
     "build": "Assemble and train the mixture.",

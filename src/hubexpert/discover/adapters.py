@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from hubexpert import hub
 from hubexpert.discover.inspection import inspect, reason_code
-from hubexpert.discover.reasons import brief
 from hubexpert.discover.snapshot import Snapshot
 from hubexpert.discover.sources import FoundBy, check_known, family_of, listed, named, tags_of, tell, update
-from hubexpert.discover.verdict import Evidence, Verdict, stated_base, verdict
+from hubexpert.discover.verdict import Evidence, Verdict, candidate, verdict
 from hubexpert.escape import clean
 from hubexpert.progress import track
 from hubexpert.recipe import DiscoverSection
@@ -21,9 +20,9 @@ Each = Callable[[Candidate], None]
 NO_COMMIT = "0" * 40  # what stands for the commit of a repository that cannot be seen, as git writes it
 PARALLEL = 8
 ORDERS: dict[str, Callable[[Candidate], int | str]] = {
-    "downloads": lambda candidate: candidate.downloads,
-    "likes": lambda candidate: candidate.likes,
-    "modified": lambda candidate: candidate.last_modified or "",
+    "downloads": lambda c: c.downloads,
+    "likes": lambda c: c.likes,
+    "modified": lambda c: c.last_modified or "",
 }
 
 
@@ -85,18 +84,18 @@ def discover_adapters(
         if given.code == ACCEPTED and len(chosen) < section.limit + len(seen):
             chosen[repo] = _Known(evidence, found.found_by)
             continue
-        candidate = _candidate(_Known(evidence, found.found_by), _beyond(given, section.limit))
-        refused[candidate.verdict] += 1
-        relatives |= _relatives([candidate])
-        each(candidate)
+        refused_one = candidate(evidence, found.found_by, _beyond(given, section.limit))
+        refused[refused_one.verdict] += 1
+        relatives |= _relatives([refused_one])
+        each(refused_one)
     if refused["beyond-limit"] and not quiet:
         tell(f"{refused['beyond-limit']:,} adapters are left out uninspected: `discover.limit` is {section.limit}.")
     inspected = _inspect_all(list(chosen.values()), snapshot, pace, offline, quiet)
     candidates = [*(_unseen(repo, error) for repo, error in unseen.items()), *inspected]
-    by_name = sorted(candidates, key=lambda candidate: candidate.source.repo)
+    by_name = sorted(candidates, key=lambda c: c.source.repo)
     return Survey(
         candidates=tuple(sorted(by_name, key=ORDERS[section.sort], reverse=True)),
-        verdicts=dict((refused + Counter(candidate.verdict for candidate in candidates)).most_common()),
+        verdicts=dict((refused + Counter(c.verdict for c in candidates)).most_common()),
         relatives=tuple(sorted(relatives | _relatives(candidates), key=lambda relative: relative.repo)),
     )
 
@@ -106,7 +105,7 @@ def _inspect_all(
 ) -> list[Candidate]:
     def judged(one: _Known) -> Candidate:
         evidence, given = inspect(one.evidence, snapshot, pace, offline=offline)
-        return _candidate(_Known(evidence, one.found_by), given)
+        return candidate(evidence, one.found_by, given)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
@@ -134,34 +133,7 @@ def _unseen(repo: str, error: hub.SourceError) -> Candidate:
 def _relatives(candidates: Iterable[Candidate]) -> set[Relative]:
     """The copies of the base that these adapters name as theirs."""
     return {
-        Relative(repo=candidate.base, relation=candidate.relation)
-        for candidate in candidates
-        if candidate.base and candidate.relation in ("mirror", "quantized")
+        Relative(repo=c.base, relation=c.relation)
+        for c in candidates
+        if c.base and c.relation in ("mirror", "quantized")
     }
-
-
-def _candidate(known: _Known, given: Verdict) -> Candidate:
-    evidence, listing = known.evidence, known.evidence.listing
-    stated = stated_base(evidence)
-    source = listing.source
-    if evidence.license:
-        source = source.model_copy(update={"license": evidence.license})
-    kind = evidence.config.get("peft_type") if isinstance(evidence.config, dict) else None
-    return Candidate(
-        source=source,
-        verdict=given.code,
-        reasons=given.reasons,
-        remarks=given.remarks,
-        found_by=known.found_by,
-        base=brief(stated) if stated else None,
-        relation=evidence.family.relation(stated) if stated else None,
-        peft_type=brief(kind) if isinstance(kind, str) else None,
-        rank=given.rank,
-        target_modules=given.target_modules,
-        size=evidence.size if evidence.size is not None else listing.size,
-        downloads=listing.downloads,
-        likes=listing.likes,
-        author=listing.author,
-        last_modified=listing.last_modified,
-        datasets=listing.datasets,
-    )

@@ -17,7 +17,7 @@ SHOWN = 3  # names that a sentence holds
 
 def header_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reason]:
     """The reasons against an adapter with these tensors (name -> shape) and this configuration."""
-    pairs = _pairs(header)
+    pairs = matrices(header)
     others = [name for name in header if not MATRIX.fullmatch(name)]
     magnitudes = [name for name in others if "lora_magnitude_vector" in name]
     added = [name for name in others if VOCABULARY.fullmatch(name)] if not _asks_for_vocabulary(config) else []
@@ -52,7 +52,7 @@ def header_rank(header: Header) -> int | None:
 
 def header_targets(header: Header) -> tuple[str, ...]:
     """The last parts of the names of the modules that have matrices, sorted."""
-    return tuple(sorted({brief(module.rpartition(".")[2]) for module in _pairs(header)}))
+    return tuple(sorted({brief(module.rpartition(".")[2]) for module in matrices(header)}))
 
 
 def _asks_for_vocabulary(config: Any) -> bool:
@@ -65,8 +65,8 @@ def _asks_for_vocabulary(config: Any) -> bool:
     return any(isinstance(name, str) and re.search(EMBEDDINGS, name) for name in named)
 
 
-def _pairs(header: Header) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Module -> the shapes of its A and B."""
+def matrices(header: Header) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Module -> the shapes of its A and B, by those letters; also where one of them is missing."""
     pairs: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in header.items():
         match = MATRIX.fullmatch(name)
@@ -82,7 +82,7 @@ def _fits(pair: Mapping[str, tuple[int, ...]]) -> bool:
 
 
 def _ranks(header: Header) -> frozenset[int]:
-    return frozenset(pair["A"][0] for pair in _pairs(header).values() if len(pair.get("A", ())) == 2)
+    return frozenset(pair["A"][0] for pair in matrices(header).values() if len(pair.get("A", ())) == 2)
 
 
 def _some(names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hubexpert.discover.aliases import same_base
 from hubexpert.discover.config import config_rank, config_reasons
@@ -11,7 +11,7 @@ from hubexpert.discover.header import header_rank, header_reasons, header_target
 from hubexpert.discover.reasons import Reason, brief
 from hubexpert.hub import Listing
 from hubexpert.recipe import DiscoverSection, is_folder
-from hubexpert.records import ACCEPTED
+from hubexpert.records import ACCEPTED, Candidate
 
 CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 MAX_SIZE = 2 * 1024**3  # bytes of the weights' file
@@ -169,3 +169,31 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
     told = {"mirror": "a copy", "quantized": "a quantised copy", "finetune": "a fine-tune"}
     if stated and relation in told:
         yield f"It was made for {brief(stated)}, {told[relation]} of the base."
+
+
+def candidate(evidence: Evidence, found_by: tuple[Literal["tag", "config", "id"], ...], given: Verdict) -> Candidate:
+    """The record of an adapter on which this verdict was given."""
+    listing = evidence.listing
+    stated = stated_base(evidence)
+    source = listing.source
+    if evidence.license:
+        source = source.model_copy(update={"license": evidence.license})
+    kind = evidence.config.get("peft_type") if isinstance(evidence.config, dict) else None
+    return Candidate(
+        source=source,
+        verdict=given.code,
+        reasons=given.reasons,
+        remarks=given.remarks,
+        found_by=found_by,
+        base=brief(stated) if stated else None,
+        relation=evidence.family.relation(stated) if stated else None,
+        peft_type=brief(kind) if isinstance(kind, str) else None,
+        rank=given.rank,
+        target_modules=given.target_modules,
+        size=evidence.size if evidence.size is not None else listing.size,
+        downloads=listing.downloads,
+        likes=listing.likes,
+        author=listing.author,
+        last_modified=listing.last_modified,
+        datasets=listing.datasets,
+    )

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # exported at run time only
 
-SHARE = 0.8  # of a window's requests that are used
+KEPT = 5  # one request in so many is left to others
 
 
 @dataclass
 class _Window:
     left: int
-    reserve: float
+    reserve: int
     ends: float  # on the monotonic clock
 
 
@@ -43,7 +43,7 @@ class Pace:
         if told is None:
             return
         ends = time.monotonic() + told.reset_in_seconds
-        reserve = (1 - SHARE) * told.limit if told.limit else 0.0
+        reserve = told.limit // KEPT if told.limit else 0
         with self._lock:
             known = self._windows.get(told.resource_type)
             same = known is not None and abs(known.ends - ends) < 2  # seconds; the Hub tells whole ones

@@ -1,0 +1,119 @@
+"""One adapter in full: everything that is known of it, and everything that speaks against it."""
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from hubexpert import hub
+from hubexpert.discover.aliases import same_base
+from hubexpert.discover.family import Family, family
+from hubexpert.discover.header import matrices
+from hubexpert.discover.inspection import reason_code
+from hubexpert.discover.reasons import Code, brief
+from hubexpert.discover.verdict import CONFIG_FILE, WEIGHTS_FILE, Evidence, candidate, stated_base, verdict
+from hubexpert.escape import clean
+from hubexpert.recipe import DiscoverSection, is_folder
+from hubexpert.records import ACCEPTED, Candidate, Record
+
+
+class ModuleShape(Record):
+    """The modules of one name and shape that an adapter changes: W is [out, in], A [rank, in], B [out, rank]."""
+
+    target: str
+    modules: int
+    rank: int
+    inputs: int
+    outputs: int
+
+
+class Examined(Record):
+    """What is known of one adapter.
+
+    Attributes:
+        adapter: its record, with the verdict and every reason.
+        base: the base for which the verdict holds.
+        configuration: its `adapter_config.json`; None where it cannot be read.
+        modules: what it changes, by name and shape.
+        parameters: numbers in its weights; None where their header cannot be read.
+        scans: what the Hub's scans object to.
+    """
+
+    adapter: Candidate
+    base: str | None
+    configuration: dict[str, Any] | None
+    modules: tuple[ModuleShape, ...]
+    parameters: int | None
+    scans: tuple[str, ...]
+
+
+def examine(repo: str, base: str | None, section: DiscoverSection, *, revision: str | None = None) -> Examined:
+    """Everything about one adapter; at most four requests.
+
+    Args:
+        repo: the adapter.
+        base: the base's canonical id, or its folder; by default the one that the adapter names.
+        section: what is admitted.
+        revision: of the adapter; by default its main branch.
+
+    Raises:
+        SourceError: there is no such repository, or it cannot be seen.
+        HubExpertError: the Hub cannot be reached.
+    """
+    pace = hub.Pace()
+    listing = hub.look(repo, revision, pace=pace)
+    known = Evidence(family(base or "", (), ()), section, listing, named=True, license=listing.source.license)
+    faults: list[tuple[Code, str]] = []
+    try:
+        known = dataclasses.replace(known, config=hub.read_json(listing.source, CONFIG_FILE, pace=pace))
+    except hub.SourceError as error:
+        faults.append((reason_code(error, "config-broken"), clean(error.message)))
+    try:
+        header = hub.weights_header(listing.source, WEIGHTS_FILE, pace=pace)
+        known = dataclasses.replace(known, header=header.shapes, size=header.size)
+    except hub.SourceError as error:
+        faults.append((reason_code(error, "header-broken"), clean(error.message)))
+    stated = stated_base(known)
+    meant = base or stated
+    known = dataclasses.replace(known, family=_family(meant or "", stated, pace))
+    given = verdict(known)
+    if given.code == ACCEPTED and faults:
+        given = dataclasses.replace(given, code=faults[0][0])
+    reasons = dict.fromkeys((*given.reasons, *(sentence for _, sentence in faults)))
+    shapes = known.header or {}
+    return Examined(
+        adapter=candidate(known, ("id",), dataclasses.replace(given, reasons=tuple(reasons))),
+        base=meant,
+        configuration=known.config if isinstance(known.config, dict) else None,
+        modules=_modules(shapes),
+        parameters=sum(map(math.prod, shapes.values())) if known.header is not None else None,
+        scans=tuple(f"{brief(path)}: {brief(level)}" for path, level in listing.issues or ()),
+    )
+
+
+def _family(base: str, stated: str | None, pace: hub.Pace) -> Family:
+    """The base's family, as far as the one repository that the adapter names belongs to it."""
+    plain = family(base, (), ())
+    if not stated or same_base(stated, base) or is_folder(base) or plain.relation(stated) or stated.count("/") != 1:
+        return plain
+    try:
+        relations = {name.lower(): relation for relation, name in hub.look(stated, pace=pace).bases}
+    except hub.SourceError:  # a base nobody can see is a stranger's
+        return plain
+    relation = relations.get(base.lower())
+    quantized, tuned = ([stated] if relation == kind else [] for kind in ("quantized", "finetune"))
+    return family(base, quantized, tuned)
+
+
+def _modules(header: Mapping[str, tuple[int, ...]]) -> tuple[ModuleShape, ...]:
+    """The modules with a pair of matrices, counted by name and shape."""
+    counted: Counter[tuple[str, int, int, int]] = Counter()
+    for module, pair in matrices(header).items():
+        a, b = pair.get("A", ()), pair.get("B", ())
+        if len(a) == len(b) == 2:
+            counted[brief(module.rpartition(".")[2]), a[0], a[1], b[0]] += 1
+    return tuple(
+        ModuleShape(target=target, modules=number, rank=rank, inputs=inputs, outputs=outputs)
+        for (target, rank, inputs, outputs), number in sorted(counted.items())
+    )
