@@ -5,7 +5,7 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 """
 
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
-from hubexpert.hub.fetch import download, read_json, snapshot, weights_header
+from hubexpert.hub.fetch import assets, download, read_json, snapshot, weights_header
 from hubexpert.hub.look import Listing, RepoFiles, listing, look, repo_files, resolve
 from hubexpert.hub.publishing import publish
 
@@ -13,6 +13,7 @@ __all__ = [
     "Listing",
     "RepoFiles",
     "SourceError",
+    "assets",
     "download",
     "endpoint",
     "listing",

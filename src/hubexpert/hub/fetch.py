@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from huggingface_hub import HfApi, get_session, hf_hub_download, hf_hub_url, snapshot_download, try_to_load_from_cache
+from huggingface_hub import (
+    HfApi,
+    cached_assets_path,
+    get_session,
+    hf_hub_download,
+    hf_hub_url,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import SafetensorsParsingError
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]  # exported at run time only
 
+from hubexpert.errors import HubExpertError, first_line
 from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.records import Source
 
@@ -132,6 +141,21 @@ def snapshot(source: Source, patterns: Sequence[str]) -> Path:
         source.repo,
     )
     return Path(folder)
+
+
+def assets(source: Source) -> Path:
+    """The folder for what is made of a repository at its commit, beside the Hub's cache (`HF_ASSETS_CACHE`).
+
+    Raises:
+        HubExpertError: it cannot be made.
+    """
+    try:
+        return cached_assets_path("hubexpert", namespace=source.repo, subfolder=source.revision)
+    except (OSError, ValueError) as error:
+        raise HubExpertError(
+            f"There is no folder for what is made of {source.repo}: {first_line(error)}.",
+            fix="set HF_ASSETS_CACHE to a folder that can be written",
+        ) from error
 
 
 def _one_file(source: Source, filename: str) -> str:
