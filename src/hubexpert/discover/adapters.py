@@ -166,6 +166,8 @@ def _candidate(known: Evidence, found_by: tuple[FoundBy, ...], given: Verdict) -
         source=source,
         verdict=given.code,
         reasons=given.reasons,
+        remarks=given.remarks,
+        peft_type=given.peft_type,
         found_by=found_by,
         base=brief(stated) if stated else None,
         rank=given.rank,

@@ -8,7 +8,9 @@ from hubexpert.discover.aliases import same_base
 from hubexpert.discover.config import config_rank, config_reasons
 from hubexpert.discover.header import header_rank, header_reasons, header_targets
 from hubexpert.discover.reasons import Reason, brief
+from hubexpert.discover.remarks import remarks
 from hubexpert.hub import Listing, RepoFiles
+from hubexpert.kinds import kind_of
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED
 
@@ -42,12 +44,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`accepted` or the first reason's code, every reason's sentence, and the adapter's largest rank and targets."""
+    """`accepted` or the first reason's code, every reason's sentence, and the adapter's largest rank and targets.
+
+    `remarks` are what is worth knowing and no fault; `peft_type` is the type that its configuration names.
+    """
 
     code: str
     reasons: tuple[str, ...] = ()
     rank: int | None = None
     target_modules: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    peft_type: str | None = None
 
 
 def verdict(evidence: Evidence) -> Verdict:
@@ -60,12 +67,16 @@ def verdict(evidence: Evidence) -> Verdict:
             found += _base_reasons(evidence, config["base_model_name_or_path"])
     if header is not None:
         found += header_reasons(header, config, section.max_rank)
+    kind = kind_of(config)
+    named = config.get("peft_type") if isinstance(config, dict) else None
     unique = list(dict.fromkeys(found))
     return Verdict(
         code=unique[0].code if unique else ACCEPTED,
         reasons=tuple(reason.sentence for reason in unique),
-        rank=header_rank(header) if header else config_rank(config),
-        target_modules=header_targets(header) if header else (),
+        rank=header_rank(header, kind) if header else config_rank(config),
+        target_modules=header_targets(header, kind) if header else (),
+        remarks=tuple(remarks(config)),
+        peft_type=brief(named) if isinstance(named, str) else None,
     )
 
 
