@@ -180,6 +180,14 @@ def test_a_hostile_configuration_is_refused_before_anything_is_made(
     assert refused.value.code == code
 
 
+def test_an_adalora_of_a_higher_rank_than_its_configuration_says_is_refused(tmp_path: Path) -> None:
+    tiny.another(tmp_path, FORMS["adalora"]())
+    change(tmp_path, init_r=3)
+    with pytest.raises(UnusableError) as refused:
+        convert(tiny.model(), tmp_path)
+    assert refused.value.code == "shape-mismatch"
+
+
 def test_the_targets_are_the_modules_in_the_file_and_no_expression_of_a_stranger_is_run(tmp_path: Path) -> None:
     """This one would take longer than the universe has been there."""
     tiny.another(tmp_path, FORMS["loha"]())

@@ -56,12 +56,17 @@ def convert(model: nn.Module, folder: Path, *, max_rank: int = MAX_RANK) -> Fact
     a, b, lost, total = {}, {}, 0.0, 0.0
     with reading(), safetensors.safe_open(folder / WEIGHTS_FILE, framework="pt") as weights:
         for module, delta in _matrices(kind, config, weights, dict(model.named_modules())):
-            part = cut(delta, max_rank)
+            try:
+                part = cut(delta, max_rank)
+            except torch.linalg.LinAlgError as error:
+                raise UnusableError(NAN, f"the update of {_brief(module)} cannot be decomposed") from error
             lost, total = lost + part.lost, total + part.total
             if part.b.shape[1]:
                 a[module], b[module] = part.a.cpu(), part.b.cpu()
     if not a:
         raise UnusableError(NO_OP, "all its updates are zero: it changes nothing")
+    if not math.isfinite(lost / total):
+        raise UnusableError(NAN, "its updates are too large to be computed with")
     return Factors(a, b, math.sqrt(lost / total))
 
 

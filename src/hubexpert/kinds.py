@@ -86,11 +86,11 @@ def kind_of(config: Any) -> Kind | None:
 
 def faults(kind: Kind, config: Mapping[str, Any]) -> Iterator[str]:
     """What is impossible in the fields that the matrix depends on, each as a sentence."""
-    if not _is_count(config.get(kind.rank, kind.default_rank)):
+    if not is_count(config.get(kind.rank, kind.default_rank)):
         yield f"`{kind.rank}` in its configuration is no positive integer."
-    if kind.alpha and not _is_alpha(config.get(kind.alpha, 8)):
+    if kind.alpha and not is_alpha(config.get(kind.alpha, 8)):
         yield f"`{kind.alpha}` in its configuration is no positive, finite number."
-    for key, fits in (("rank_pattern", _is_count), ("alpha_pattern", _is_alpha)):
+    for key, fits in (("rank_pattern", is_count), ("alpha_pattern", is_alpha)):
         pattern = config.get(key)
         if pattern is None or not kind.patterns:
             continue
@@ -110,7 +110,7 @@ def ranks(kind: Kind, config: Mapping[str, Any]) -> frozenset[int]:
     named = [config.get(kind.rank, kind.default_rank), config.get("hybrid_r") if "hybrid_r" in kind.fields else None]
     if isinstance(pattern, dict) and kind.patterns:
         named += pattern.values()
-    return frozenset(rank for rank in named if _is_count(rank))
+    return frozenset(rank for rank in named if is_count(rank))
 
 
 def of_module(kind: Kind, config: Mapping[str, Any], field: str, pattern: str, module: str) -> Any:
@@ -157,9 +157,11 @@ def features(kind: Kind, found: Mapping[str, int]) -> tuple[int | None, int | No
     return inputs, outputs
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether a value may be a rank or another number of things."""
     return type(value) is int and 0 < value < 2**31
 
 
-def _is_alpha(value: Any) -> bool:
+def is_alpha(value: Any) -> bool:
+    """Whether a value may be an alpha: a positive, finite number."""
     return type(value) in (int, float) and 0 < value < 2**31

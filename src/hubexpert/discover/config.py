@@ -5,7 +5,7 @@ from typing import Any
 
 from hubexpert.discover.convertible import kind_reasons
 from hubexpert.discover.reasons import Reason, brief
-from hubexpert.kinds import PLAIN_NAME, kind_of, ranks
+from hubexpert.kinds import PLAIN_NAME, is_alpha, is_count, kind_of, ranks
 
 DEFAULT_RANK = 8  # PEFT's own, where `r` is missing
 # Forms of LoRA that are no sum of B·A over the base as published.
@@ -63,14 +63,14 @@ def config_ranks(config: Any) -> frozenset[int]:
 def _broken_fields(config: dict[str, Any]) -> Iterator[Reason]:
     """One reason for every field of a wrong type or an impossible value, among those a LoRA's scaling needs."""
     rank, pattern = config.get("r", DEFAULT_RANK), config.get("rank_pattern")
-    if not _is_rank(rank):
+    if not is_count(rank):
         yield Reason("config-broken", f"`r` in its configuration is {_number(rank)}, no positive integer.")
-    if pattern is not None and not (isinstance(pattern, dict) and all(map(_is_rank, pattern.values()))):
+    if pattern is not None and not (isinstance(pattern, dict) and all(map(is_count, pattern.values()))):
         yield Reason("config-broken", "`rank_pattern` in its configuration maps no modules to ranks.")
-    if not _is_alpha(config.get("lora_alpha", DEFAULT_RANK)):
+    if not is_alpha(config.get("lora_alpha", DEFAULT_RANK)):
         yield Reason("config-broken", "`lora_alpha` in its configuration is no positive, finite number.")
     alphas = config.get("alpha_pattern")
-    if alphas is not None and not (isinstance(alphas, dict) and all(map(_is_alpha, alphas.values()))):
+    if alphas is not None and not (isinstance(alphas, dict) and all(map(is_alpha, alphas.values()))):
         yield Reason("config-broken", "`alpha_pattern` in its configuration maps no modules to positive numbers.")
     for key in ("rank_pattern", "alpha_pattern"):
         named = config.get(key)
@@ -112,14 +112,6 @@ def _extra_modules(config: dict[str, Any]) -> Iterator[Reason]:
             yield Reason("extra-modules", f"It changes more than LoRA matrices (`{key}`).")
     if config.get("bias") not in (None, "none"):
         yield Reason("extra-modules", f"It changes the base's biases (`bias: {brief(config['bias'])}`).")
-
-
-def _is_rank(value: Any) -> bool:
-    return type(value) is int and 0 < value < 2**31
-
-
-def _is_alpha(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < 2**31
 
 
 def _number(value: Any) -> str:
