@@ -83,6 +83,23 @@ def test_the_experts_are_linked_at_their_commits_with_their_numbers() -> None:
     assert f"| 62.5 | 1.8 | {100 * lock.build.experts[0].share:.0f} % | one of the best group of 3 |" in text
 
 
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [(None, None), (0.0, "error below 0.1 %"), (0.0006, "error 0.1 %"), (0.0213, "error 2.1 %")],
+)
+def test_an_expert_that_was_converted_says_from_what_and_how_well(lost: float | None, told: str | None) -> None:
+    lock = a_lock()
+    first = lock.build.experts[0].model_copy(update={"conversion_error": lost})
+    candidates = tuple(c.model_copy(update={"peft_type": "LOKR"}) for c in lock.discovery.candidates)
+    changed = {
+        "build": lock.build.model_copy(update={"experts": (first, *lock.build.experts[1:])}),
+        "discovery": lock.discovery.model_copy(update={"candidates": candidates}),
+    }
+    text = text_of(lock.model_copy(update=changed))
+    assert text.count("converted from") == (told is not None)
+    assert told is None or f"converted from LoKr ({told})" in text
+
+
 def test_the_snippets_load_this_repository_and_pin_the_base() -> None:
     lock = a_lock()
     text = text_of(lock)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftConfig, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -81,6 +81,21 @@ def lora(
     card = {"base_model": base, "library_name": "peft", "tags": ["lora"], **({"license": license} if license else {})}
     (folder / "README.md").write_text(f"---\n{json.dumps(card)}\n---\n# a LoRA\n")
     return folder
+
+
+def another(folder: Path, config: PeftConfig, *, seed: int = 0, base: str = BASE, scale: float = 0.3) -> Any:
+    """A random adapter of any type for the tiny base, written to `folder`; the model with it is returned."""
+    torch.manual_seed(seed)
+    peft_model = get_peft_model(model(), config).eval()
+    for name, parameter in peft_model.named_parameters():
+        if any(part in name for part in (".hada_", ".lokr_", ".lora_", ".delora_A", ".delora_B", "gralora_", "miss_")):
+            torch.nn.init.normal_(parameter, std=scale)
+    peft_model.save_pretrained(folder, save_embedding_layers=False)
+    written = folder / "adapter_config.json"
+    written.write_text(json.dumps({**json.loads(written.read_text()), "base_model_name_or_path": base}))
+    card = {"base_model": base, "library_name": "peft", "license": "apache-2.0"}
+    (folder / "README.md").write_text(f"---\n{json.dumps(card)}\n---\n# an adapter\n")
+    return peft_model
 
 
 def logits(made: Any, ids: torch.Tensor) -> torch.Tensor:

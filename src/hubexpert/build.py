@@ -8,7 +8,8 @@ from statistics import fmean
 from peft import PeftModel
 
 from hubexpert import __version__, lm
-from hubexpert.experts.score import adapter_factors, expanded
+from hubexpert.experts.load import adapter_factors
+from hubexpert.experts.score import expanded
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, save
 from hubexpert.moe.widen import linears, widen
@@ -51,7 +52,7 @@ def build_mixture(
         seed: of routers, the shared expert and the order of examples.
         quiet: no progress.
     """
-    factors = [adapter_factors(source) for source in experts]
+    factors = [adapter_factors(source, lambda: model.model) for source in experts]
     layers = linears(model.model, {suffix for f in factors for suffix in f.suffixes})
     wide = widen(factors, layers, shared_rank=section.shared_rank, seed=seed)
     mixture = attach(model.model, wide, top_k=section.top_k, seed=seed)
@@ -75,6 +76,7 @@ def build_mixture(
                 rank=factors[i].rank,
                 target_modules=factors[i].suffixes,
                 share=round(fmean(share[i] for share in shares.values()), 6),
+                conversion_error=None if (lost := factors[i].conversion_error) is None else round(lost, 6),
             )
             for i, source in enumerate(experts)
         ),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from hubexpert import figures
 from hubexpert.escape import code, fence, link, prose, shown_name
+from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, other_name, roll_up
 from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
@@ -128,6 +129,7 @@ def _provenance(lock: Lock) -> dict[str, Any]:
     endpoint = lock.discovery.endpoint
     scores = {score.source.repo: score for score in lock.scores.scores}
     reasons = {selected.source.repo: selected.reason for selected in lock.selection.pool}
+    kinds = {candidate.source.repo: candidate.peft_type for candidate in lock.discovery.candidates}
     experts = {expert.source.repo for expert in lock.build.experts}
 
     def row(source: Source) -> dict[str, Any]:
@@ -143,7 +145,13 @@ def _provenance(lock: Lock) -> dict[str, Any]:
     refused = _refused(lock)
     return {
         "experts": [
-            {**row(e.source), "rank": e.rank, "targets": _targets(e.target_modules), "share": f"{100 * e.share:.0f} %"}
+            {
+                **row(e.source),
+                "rank": e.rank,
+                "targets": _targets(e.target_modules),
+                "share": f"{100 * e.share:.0f} %",
+                "converted": _converted(kinds.get(e.source.repo), e.conversion_error),
+            }
             for e in lock.build.experts
         ],
         "others": [row(score.source) for score in lock.scores.scores if score.source.repo not in experts],
@@ -156,6 +164,15 @@ def _provenance(lock: Lock) -> dict[str, Any]:
             if classify(part.license) in ("non-commercial", "unknown")
         ],
     }
+
+
+def _converted(peft_type: str | None, lost: float | None) -> str:
+    """How an expert of another type than LoRA became one; empty for a LoRA."""
+    if lost is None:
+        return ""
+    kind = CONVERTIBLE.get(peft_type or "")
+    error = f"{100 * lost:.1f} %" if lost >= 0.0005 else "below 0.1 %"
+    return f"converted from {kind.name if kind else 'another type'} (error {error})"
 
 
 def _refused(lock: Lock) -> list[Refused]:

@@ -9,7 +9,8 @@ from statistics import fmean
 
 from hubexpert import lm
 from hubexpert.build import FRESH_RANK, fresh_lora
-from hubexpert.experts.score import adapter_factors, answer_length
+from hubexpert.experts.load import adapter_factors
+from hubexpert.experts.score import answer_length
 from hubexpert.factors import applied
 from hubexpert.lm import Lm
 from hubexpert.measure import measure
@@ -100,7 +101,7 @@ def _systems(
 
     @contextmanager
     def single() -> Iterator[Lm]:
-        with applied(model.model, adapter_factors(contest.best)):
+        with applied(model.model, adapter_factors(contest.best, lambda: model.model)):
             yield model
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ import torch
 from torch import nn
 
 from hubexpert.errors import first_line
+from hubexpert.kinds import PLAIN_NAME
 
 PREFIX = "base_model.model."
 WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
-PLAIN_NAME = re.compile(r"[\w.]+")
 BROKEN, SHAPE, NAN, NO_OP = "weights-broken", "shape-mismatch", "nan-weights", "no-op"
 
 
@@ -31,10 +30,14 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class Factors:
-    """An adapter on its own terms: ΔW of module m is `b[m] @ a[m]`, scaling included."""
+    """An adapter on its own terms: ΔW of module m is `b[m] @ a[m]`, scaling included.
+
+    `conversion_error` is what was lost where the adapter is of another type: ‖ΔW - BA‖ / ‖ΔW‖ over all modules.
+    """
 
     a: dict[str, torch.Tensor]  # [r, in]
     b: dict[str, torch.Tensor]  # [out, r]
+    conversion_error: float | None = None
 
     @property
     def rank(self) -> int:
@@ -56,14 +59,9 @@ def read_factors(folder: Path) -> Factors:
     Raises:
         UnusableError: `weights-broken` (unreadable), `shape-mismatch` (A and B disagree), `nan-weights`, `no-op`.
     """
-    try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        with safetensors.safe_open(folder / WEIGHTS_FILE, framework="pt") as weights:
-            tensors = {key: weights.get_tensor(key).float() for key in weights.keys()}  # noqa: SIM118  not a dict
-    except OSError as error:
-        raise UnusableError(BROKEN, f"its weights cannot be read: {error.strerror}") from error
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise UnusableError(BROKEN, f"its weights cannot be read: {first_line(error)}") from error
+    config = read_config(folder)
+    with reading(), safetensors.safe_open(folder / WEIGHTS_FILE, framework="pt") as weights:
+        tensors = {key: weights.get_tensor(key).float() for key in weights.keys()}  # noqa: SIM118  not a dict
     a: dict[str, torch.Tensor] = {}
     b: dict[str, torch.Tensor] = {}
     for key, tensor in tensors.items():
@@ -76,6 +74,30 @@ def read_factors(folder: Path) -> Factors:
     factors = Factors({module: a[module] for module in sorted(a)}, scaled)
     _check_values(factors)
     return factors
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of the adapter in `folder`.
+
+    Raises:
+        UnusableError: `weights-broken` (it cannot be read).
+    """
+    with reading():
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("its configuration is no JSON object")
+        return config
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within the block a file that cannot be read is an UnusableError, `weights-broken`."""
+    try:
+        yield
+    except OSError as error:
+        raise UnusableError(BROKEN, f"its weights cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError, safetensors.SafetensorError) as error:
+        raise UnusableError(BROKEN, f"its weights cannot be read: {first_line(error)}") from error
 
 
 def scaling(config: dict[str, Any], module: str, rank: int) -> float:

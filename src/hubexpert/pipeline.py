@@ -140,10 +140,11 @@ def select(project: Project) -> Selection:
     section = project.recipe.experts
 
     def similarity_of(sources: Sequence[Source]) -> list[list[float]]:
-        from hubexpert.experts.score import adapter_factors
+        from hubexpert.experts.load import adapter_factors
         from hubexpert.experts.similarity import similarity_matrix
 
-        rows: list[list[float]] = similarity_matrix([adapter_factors(source) for source in sources]).tolist()
+        factors = [adapter_factors(source, lambda: project.model.model) for source in sources]
+        rows: list[list[float]] = similarity_matrix(factors).tolist()
         return rows
 
     def produce() -> Selection:

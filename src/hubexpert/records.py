@@ -155,6 +155,9 @@ class Score(Record):
     low: float
     high: float
     rationales: int = 0
+    conversion_error: float | None = Field(
+        default=None, description="what was lost, relative, where the adapter was converted to a LoRA"
+    )
 
 
 class ScoreTable(Record):
@@ -197,6 +200,7 @@ class ExpertRecord(Record):
     rank: int
     target_modules: tuple[str, ...]
     share: float = Field(description="mean routing share over modules and training tokens, 0 to 1")
+    conversion_error: float | None = Field(default=None, description="as in its score")
 
 
 class Build(Record):

@@ -208,7 +208,6 @@ def test_the_wait_for_the_next_window_is_told_once_and_a_fifth_of_it_is_left(
     crowd: str, endpoint: str, tmp_path: Path
 ) -> None:
     """With 100 of 500 requests left the fifth that belongs to others is reached: wait, also without any 429."""
-
     begun: list[float] = []
 
     def low(method: str, path: str, before: int) -> Fault | None:
@@ -217,7 +216,7 @@ def test_the_wait_for_the_next_window_is_told_once_and_a_fifth_of_it_is_left(
         headers = {"RateLimit-Policy": '"fixed window";"api";q=500;w=300', "RateLimit": f'"api";{left}'}
         return Fault(add=headers) if path.startswith("/api/") else None
 
-    with faulty_hub(endpoint, low, page=3) as (address, seen):
+    with faulty_hub(endpoint, low, page=3) as (address, _):
         got, told = found(address, tmp_path, crowd, quiet=False)
     assert len(got) == 12
     assert not any("429" in line for line in told.splitlines())
@@ -234,13 +233,13 @@ def test_a_killed_crawl_goes_on_at_the_page_where_it_was(crowd: str, endpoint: s
         return sum("filter=peft" in path and "sort=downloads" in path for _, path in seen)
 
     script = SCRIPT.format(base=crowd, section="", options="", quiet=True)
-    with faulty_hub(endpoint, page=3) as (address, seen):
+    with faulty_hub(endpoint, page=2) as (address, seen):
         expected, _ = found(address, tmp_path / "calm", crowd)
         whole = reading(seen)
-    with faulty_hub(endpoint, slow, page=3) as (address, seen):
+    with faulty_hub(endpoint, slow, page=2) as (address, seen):
         environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "killed")}
         process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.DEVNULL)
-        wait_for(lambda: reading(seen) >= 4)
+        wait_for(lambda: reading(seen) >= 3)
         process.send_signal(signal.SIGKILL)
         process.wait()
         before = reading(seen)

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from hubexpert.discover.family import family
 from hubexpert.discover.reasons import Code, brief
 from hubexpert.discover.verdict import MAX_SIZE, Evidence, Verdict, verdict
+from hubexpert.experts.load import CONVERSION
+from hubexpert.experts.score import DOWNLOAD
+from hubexpert.factors import BROKEN, NAN, NO_OP, SHAPE
 from hubexpert.recipe import DiscoverSection
 from hubexpert.records import Source
 from tests.discover.making import PREFIX, WEIGHTS, config, listing, shapes
@@ -26,13 +29,13 @@ def judge(*, base: str = "a/base", section: DiscoverSection | None = None, **kno
 
 def test_a_good_adapter_is_accepted_with_its_real_rank_and_targets() -> None:
     given = judge(config=config("a/base"), size=1000, header=shapes(4, ("v_proj", "q_proj")))
-    assert given == Verdict("accepted", (), (), 4, ("q_proj", "v_proj"))
+    assert given == Verdict("accepted", (), (), 4, ("q_proj", "v_proj"), "LORA")
 
 
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"peft_type": "LOHA"}, "not-lora"),
+        ({"peft_type": "VERA"}, "not-lora"),
         ({"peft_type": None}, "not-lora"),
         ({"peft_type": 3}, "config-broken"),
         ({"use_dora": True}, "dora"),
@@ -272,5 +275,9 @@ def test_real_configurations_get_the_verdict_they_deserve(file: str, code: str, 
 
 def test_the_documentation_names_exactly_the_codes_there_are() -> None:
     text = (Path(__file__).parents[2] / "docs" / "reason-codes.md").read_text()
-    documented = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    found, at_load = text.split("## Codes given at load")
+    documented = [line.split("`")[1] for line in found.splitlines() if line.startswith("| `")]
     assert sorted(documented) == sorted(CODES)
+    loaded = [line.split("`")[1] for line in at_load.split("## ")[0].splitlines() if line.startswith("| `")]
+    fetched = {f"{DOWNLOAD}{kind}" for kind in ("gated", "missing", "failing", "broken")}
+    assert sorted(loaded) == sorted({BROKEN, SHAPE, NAN, NO_OP, CONVERSION, "unsafe-scan", *fetched})

@@ -32,12 +32,17 @@ def show_scores(table: "ScoreTable", out: Out) -> None:  # type: ignore[name-def
             "n": s.n,
             "low": s.low,
             "high": s.high,
+            "conversion_error": s.conversion_error,
         }
         for s in ranked
     )
-    rows = [(s.source.repo, s.exact_match, f"{s.low:.3f} to {s.high:.3f}", s.perplexity) for s in (*ranked, table.base)]
-    n = table.base.n
-    out.table(f"Scores on {n} shots ({table.metric})", ("adapter", table.metric, "95 % interval", "perplexity"), rows)
+    columns = ["adapter", table.metric, "95 % interval", "perplexity"]
+    rows = [[s.source.repo, s.exact_match, f"{s.low:.3f} to {s.high:.3f}", s.perplexity] for s in (*ranked, table.base)]
+    if any(s.conversion_error is not None for s in ranked):
+        columns.append("lost in conversion")
+        for row, s in zip(rows, (*ranked, table.base), strict=True):
+            row.append("" if s.conversion_error is None else f"{100 * s.conversion_error:.1f} %")
+    out.table(f"Scores on {table.base.n} shots ({table.metric})", columns, rows)
     if not table.base.rationales:
         out.hint("Perplexity rests on bare outputs: the shots have no rationales.")
     for refused in table.refused:

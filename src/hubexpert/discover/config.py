@@ -1,12 +1,12 @@
 """What an `adapter_config.json` says against the adapter. Unknown fields are tolerated: PEFT adds some every year."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from hubexpert.discover.convertible import kind_reasons
 from hubexpert.discover.reasons import Reason, brief
+from hubexpert.kinds import PLAIN_NAME, is_alpha, is_count, kind_of, ranks
 
-PLAIN_NAME = re.compile(r"[\w.]+")  # of a module; PEFT takes such a key for a regular expression and runs it
 DEFAULT_RANK = 8  # PEFT's own, where `r` is missing
 # Forms of LoRA that are no sum of B·A over the base as published.
 VARIANTS = (
@@ -26,10 +26,12 @@ def config_reasons(config: Any, max_rank: int) -> Iterator[Reason]:
     if kind is not None and not isinstance(kind, str):
         yield Reason("config-broken", "`peft_type` in its configuration is no text.")
         return
-    if kind != "LORA":
+    converted = kind_of(config)
+    if kind != "LORA" and converted is None:
         yield Reason("not-lora", f"Its type is {brief(kind)}." if kind else "Its configuration names no `peft_type`.")
         return
-    yield from _broken_fields(config)
+    yield from kind_reasons(converted, config) if converted else _broken_fields(config)
+    yield from _broken_common(config)
     yield from _other_forms(config)
     yield from _extra_modules(config)
     rank = config_rank(config)
@@ -48,6 +50,9 @@ def config_ranks(config: Any) -> frozenset[int]:
 
     Which module gets which is not asked: `rank_pattern` holds regular expressions, and a stranger's may never end.
     """
+    kind = kind_of(config)
+    if kind:
+        return ranks(kind, config)
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         return frozenset()
     pattern = config.get("rank_pattern")
@@ -56,21 +61,25 @@ def config_ranks(config: Any) -> frozenset[int]:
 
 
 def _broken_fields(config: dict[str, Any]) -> Iterator[Reason]:
-    """One reason for every field of a wrong type or an impossible value."""
+    """One reason for every field of a wrong type or an impossible value, among those a LoRA's scaling needs."""
     rank, pattern = config.get("r", DEFAULT_RANK), config.get("rank_pattern")
-    if not _is_rank(rank):
+    if not is_count(rank):
         yield Reason("config-broken", f"`r` in its configuration is {_number(rank)}, no positive integer.")
-    if pattern is not None and not (isinstance(pattern, dict) and all(map(_is_rank, pattern.values()))):
+    if pattern is not None and not (isinstance(pattern, dict) and all(map(is_count, pattern.values()))):
         yield Reason("config-broken", "`rank_pattern` in its configuration maps no modules to ranks.")
-    if not _is_alpha(config.get("lora_alpha", DEFAULT_RANK)):
+    if not is_alpha(config.get("lora_alpha", DEFAULT_RANK)):
         yield Reason("config-broken", "`lora_alpha` in its configuration is no positive, finite number.")
     alphas = config.get("alpha_pattern")
-    if alphas is not None and not (isinstance(alphas, dict) and all(map(_is_alpha, alphas.values()))):
+    if alphas is not None and not (isinstance(alphas, dict) and all(map(is_alpha, alphas.values()))):
         yield Reason("config-broken", "`alpha_pattern` in its configuration maps no modules to positive numbers.")
     for key in ("rank_pattern", "alpha_pattern"):
         named = config.get(key)
         if isinstance(named, dict) and not all(map(PLAIN_NAME.fullmatch, named)):
             yield Reason("config-broken", f"`{key}` in its configuration holds expressions, which readers would run.")
+
+
+def _broken_common(config: dict[str, Any]) -> Iterator[Reason]:
+    """The same for the fields that every type has."""
     for key in ("use_rslora", "fan_in_fan_out"):
         if not isinstance(config.get(key), bool | None):
             yield Reason("config-broken", f"`{key}` in its configuration is neither true nor false.")
@@ -103,14 +112,6 @@ def _extra_modules(config: dict[str, Any]) -> Iterator[Reason]:
             yield Reason("extra-modules", f"It changes more than LoRA matrices (`{key}`).")
     if config.get("bias") not in (None, "none"):
         yield Reason("extra-modules", f"It changes the base's biases (`bias: {brief(config['bias'])}`).")
-
-
-def _is_rank(value: Any) -> bool:
-    return type(value) is int and 0 < value < 2**31
-
-
-def _is_alpha(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < 2**31
 
 
 def _number(value: Any) -> str:

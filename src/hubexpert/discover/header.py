@@ -5,36 +5,42 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubexpert.discover.config import config_ranks
-from hubexpert.discover.reasons import Reason, brief
+from hubexpert.discover.convertible import tensor_rank, tensor_reasons, tensor_targets
+from hubexpert.discover.reasons import SHOWN, Reason, brief, some
+from hubexpert.kinds import Kind, kind_of
 
 Header = Mapping[str, tuple[int, ...]]
 MATRIX = re.compile(r"base_model\.model\.(.+)\.lora_([AB])\.weight")
 # Matrices with a row a token. PEFT saves them unasked only where the number of tokens is no longer the base's.
 EMBEDDINGS = "embed_tokens|embed_in|embed_out|lm_head|shared|tok_embeddings|word_embeddings|wte"
 VOCABULARY = re.compile(rf"(?:.+\.)?(?:{EMBEDDINGS})(?:\.base_layer)?\.weight")
-SHOWN = 3  # names that a sentence holds
 
 
 def header_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reason]:
     """The reasons against an adapter with these tensors (name -> shape) and this configuration."""
+    if not all(name.isprintable() for name in header):
+        yield Reason("header-broken", "Its weights hold names with characters that no module's name has.")
+    kind = kind_of(config)
+    yield from tensor_reasons(kind, header, config, max_rank) if kind else _lora_reasons(header, config, max_rank)
+
+
+def _lora_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reason]:
     pairs = matrices(header)
     others = [name for name in header if not MATRIX.fullmatch(name)]
     magnitudes = [name for name in others if "lora_magnitude_vector" in name]
     added = [name for name in others if VOCABULARY.fullmatch(name)] if not _asks_for_vocabulary(config) else []
     extra = [name for name in others if "lora_magnitude_vector" not in name and name not in added]
-    if not all(name.isprintable() for name in header):
-        yield Reason("header-broken", "Its weights hold names with characters that no module's name has.")
     if not pairs:
         yield Reason("header-broken", "Its weights hold no LoRA matrix under a name that PEFT would load.")
     if magnitudes:
         yield Reason("dora", "Its weights hold DoRA's magnitude vectors.")
     if added:
-        yield Reason("vocab-changed", f"Tokens were added to the base's vocabulary: it holds {_some(added)}.")
+        yield Reason("vocab-changed", f"Tokens were added to the base's vocabulary: it holds {some(added)}.")
     if extra:
-        yield Reason("extra-modules", f"Its weights hold more than LoRA matrices: {_some(extra)}.")
+        yield Reason("extra-modules", f"Its weights hold more than LoRA matrices: {some(extra)}.")
     wrong = [module for module, pair in pairs.items() if not _fits(pair)]
     if wrong:
-        yield Reason("shape-mismatch", f"A and B do not form a pair [r, in], [out, r]: {_some(wrong)}.")
+        yield Reason("shape-mismatch", f"A and B do not form a pair [r, in], [out, r]: {some(wrong)}.")
     ranks, promised = _ranks(header), config_ranks(config)
     if ranks and promised and not ranks <= promised:
         told, real = ", ".join(map(str, sorted(promised)[:SHOWN])), ", ".join(map(str, sorted(ranks)[:SHOWN]))
@@ -45,13 +51,15 @@ def header_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reaso
         )
 
 
-def header_rank(header: Header) -> int | None:
-    """The largest rank among the matrices; None where there is none."""
-    return max(_ranks(header), default=None)
+def header_rank(header: Header, kind: Kind | None) -> int | None:
+    """The largest rank among the matrices of a LoRA, or of a type that is converted; None where there is none."""
+    return tensor_rank(kind, header) if kind else max(_ranks(header), default=None)
 
 
-def header_targets(header: Header) -> tuple[str, ...]:
+def header_targets(header: Header, kind: Kind | None) -> tuple[str, ...]:
     """The last parts of the names of the modules that have matrices, sorted."""
+    if kind:
+        return tensor_targets(kind, header)
     return tuple(sorted({brief(module.rpartition(".")[2]) for module in matrices(header)}))
 
 
@@ -83,8 +91,3 @@ def _fits(pair: Mapping[str, tuple[int, ...]]) -> bool:
 
 def _ranks(header: Header) -> frozenset[int]:
     return frozenset(pair["A"][0] for pair in matrices(header).values() if len(pair.get("A", ())) == 2)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(brief(name) for name in names[:SHOWN]) + more

@@ -1,5 +1,6 @@
 """Reasons for a refusal, with short pieces of strangers' text in them."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from hubexpert.escape import clean
@@ -58,6 +59,9 @@ MEANINGS: dict[Code, str] = {
 }
 
 
+SHOWN = 3  # names that a sentence holds
+
+
 class Reason(NamedTuple):
     """A stable code and a sentence."""
 
@@ -68,3 +72,9 @@ class Reason(NamedTuple):
 def brief(text: object) -> str:
     """A stranger's text as a part of a sentence."""
     return clean(text, longest=80)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of some strangers' names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(brief(name) for name in names[:SHOWN]) + more

@@ -9,7 +9,9 @@ from hubexpert.discover.config import config_rank, config_reasons
 from hubexpert.discover.family import Family
 from hubexpert.discover.header import header_rank, header_reasons, header_targets
 from hubexpert.discover.reasons import Reason, brief
+from hubexpert.discover.remarks import config_remarks
 from hubexpert.hub import Listing
+from hubexpert.kinds import kind_of
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED, Candidate
 
@@ -45,13 +47,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`accepted` or the first reason's code, every reason's sentence, remarks, the largest rank and the targets."""
+    """`accepted` or the first reason's code, every reason's sentence, and the adapter's largest rank and targets.
+
+    `remarks` are what is worth knowing and no fault; `peft_type` is the type that its configuration names.
+    """
 
     code: str
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     rank: int | None = None
     target_modules: tuple[str, ...] = ()
+    peft_type: str | None = None
 
 
 def verdict(evidence: Evidence) -> Verdict:
@@ -64,13 +70,16 @@ def verdict(evidence: Evidence) -> Verdict:
             found += _base_reasons(evidence, config["base_model_name_or_path"])
     if header is not None:
         found += header_reasons(header, config, section.max_rank)
+    kind = kind_of(config)
+    named = config.get("peft_type") if isinstance(config, dict) else None
     unique = list(dict.fromkeys(found))
     return Verdict(
         code=unique[0].code if unique else ACCEPTED,
         reasons=tuple(reason.sentence for reason in unique),
-        remarks=tuple(_remarks(evidence)),
-        rank=header_rank(header) if header else config_rank(config),
-        target_modules=header_targets(header) if header else (),
+        remarks=(*config_remarks(config), *_relation_remarks(evidence)),
+        rank=header_rank(header, kind) if header else config_rank(config),
+        target_modules=header_targets(header, kind) if header else (),
+        peft_type=brief(named) if isinstance(named, str) else None,
     )
 
 
@@ -162,7 +171,7 @@ def scan_reasons(issues: Sequence[tuple[str, str]]) -> Iterator[Reason]:
             yield Reason("unsafe-scan", f"The Hub's scan calls its file {brief(path)} {brief(level)}.")
 
 
-def _remarks(evidence: Evidence) -> Iterator[str]:
+def _relation_remarks(evidence: Evidence) -> Iterator[str]:
     """What is worth knowing of the adapter and no fault."""
     stated = stated_base(evidence)
     relation = evidence.family.relation(stated) if stated else None
@@ -178,7 +187,6 @@ def candidate(evidence: Evidence, found_by: tuple[Literal["tag", "config", "id"]
     source = listing.source
     if evidence.license:
         source = source.model_copy(update={"license": evidence.license})
-    kind = evidence.config.get("peft_type") if isinstance(evidence.config, dict) else None
     return Candidate(
         source=source,
         verdict=given.code,
@@ -187,7 +195,7 @@ def candidate(evidence: Evidence, found_by: tuple[Literal["tag", "config", "id"]
         found_by=found_by,
         base=brief(stated) if stated else None,
         relation=evidence.family.relation(stated) if stated else None,
-        peft_type=brief(kind) if isinstance(kind, str) else None,
+        peft_type=given.peft_type,
         rank=given.rank,
         target_modules=given.target_modules,
         size=evidence.size if evidence.size is not None else listing.size,

@@ -8,17 +8,8 @@ from typing import Any
 
 from hubexpert import hub, lm
 from hubexpert.errors import HubExpertError
-from hubexpert.factors import (
-    CONFIG_FILE,
-    NAN,
-    NO_OP,
-    WEIGHTS_FILE,
-    Factors,
-    UnusableError,
-    applied,
-    check_fit,
-    read_factors,
-)
+from hubexpert.experts.load import adapter_factors
+from hubexpert.factors import NAN, NO_OP, UnusableError, applied, check_fit
 from hubexpert.lm import Encoded, Lm
 from hubexpert.measure import check_metric, measure
 from hubexpert.progress import track
@@ -28,17 +19,6 @@ from hubexpert.workspace import METHOD, Journal, fingerprint
 
 SPARE_TOKENS = 8
 DOWNLOAD = "download-"
-
-
-def adapter_factors(source: Source) -> Factors:
-    """The factors of an adapter at its commit, from the cache or the Hub.
-
-    Raises:
-        UnusableError: its weights cannot be used.
-        SourceError: it cannot be had.
-        HubExpertError: the Hub cannot be reached.
-    """
-    return read_factors(hub.download(source, (CONFIG_FILE, WEIGHTS_FILE)))
 
 
 @dataclass(frozen=True)
@@ -131,7 +111,7 @@ def _measure(
     """One adapter's score, or why it was refused."""
     source = candidate.source
     try:
-        factors = adapter_factors(source)
+        factors = adapter_factors(source, lambda: model.model)
         check_fit(model.model, factors)
         with applied(model.model, factors):
             answers = examine(model, shots, metric, max_new_tokens=longest)
@@ -141,10 +121,12 @@ def _measure(
         return Refused(source=source, code=f"{DOWNLOAD}{error.kind}", reason=error.message)
     if not math.isfinite(answers.perplexity):
         return Refused(source=source, code=NAN, reason="with it the base's probabilities are no numbers")
-    return _score(source, answers, shots, seed)
+    return _score(source, answers, shots, seed, lost=factors.conversion_error)
 
 
-def _score(source: Source, answers: Answers, shots: Sequence[Example], seed: int) -> Score:
+def _score(
+    source: Source, answers: Answers, shots: Sequence[Example], seed: int, *, lost: float | None = None
+) -> Score:
     low, high = bootstrap(answers.values, seed=seed)
     return Score(
         source=source,
@@ -154,6 +136,7 @@ def _score(source: Source, answers: Answers, shots: Sequence[Example], seed: int
         low=low,
         high=high,
         rationales=sum(shot.rationale is not None for shot in shots),
+        conversion_error=None if lost is None else round(lost, 6),
     )
 
 

@@ -6,7 +6,7 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 
 from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
-from hubexpert.hub.fetch import Header, download, read_json, snapshot, weights_header
+from hubexpert.hub.fetch import Header, assets, cached, download, read_json, snapshot, weights_header
 from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import publish
@@ -19,7 +19,9 @@ __all__ = [
     "ModelPage",
     "Pace",
     "SourceError",
+    "assets",
     "cache_folder",
+    "cached",
     "download",
     "endpoint",
     "identity",

@@ -10,9 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import httpx2
-from huggingface_hub import hf_hub_download, hf_hub_url, snapshot_download, try_to_load_from_cache
+from huggingface_hub import (
+    cached_assets_path,
+    hf_hub_download,
+    hf_hub_url,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import HfHubHTTPError
 
+from hubexpert.errors import HubExpertError, first_line
 from hubexpert.hub.calls import SourceError, call
 from hubexpert.hub.look import COMMIT
 from hubexpert.hub.pace import Pace
@@ -168,6 +175,27 @@ def snapshot(source: Source, patterns: Sequence[str]) -> Path:
         source.repo,
     )
     return Path(folder)
+
+
+def cached(source: Source, filename: str) -> bool:
+    """Whether the file at the pinned commit is on this machine."""
+    found = try_to_load_from_cache(source.repo, filename, revision=source.revision, repo_type=source.repo_type)
+    return isinstance(found, str)
+
+
+def assets(source: Source) -> Path:
+    """The folder for what is made of a repository at its commit, beside the Hub's cache (`HF_ASSETS_CACHE`).
+
+    Raises:
+        HubExpertError: it cannot be made.
+    """
+    try:
+        return cached_assets_path("hubexpert", namespace=source.repo, subfolder=source.revision)
+    except (OSError, ValueError) as error:
+        raise HubExpertError(
+            f"There is no folder for what is made of {source.repo}: {first_line(error)}.",
+            fix="set HF_ASSETS_CACHE to a folder that can be written",
+        ) from error
 
 
 def _one_file(source: Source, filename: str) -> str:
