@@ -1,34 +1,38 @@
 """The licence that a repository states: one reading for the Hub's answers and for cards on disk."""
 
-import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import DatasetInfo, ModelInfo
 
 from hubexpert.escape import clean
+from hubexpert.frontmatter import FRONT_MATTER_LIMIT, CardError, card_data
 
 
 def stated_license(info: ModelInfo | DatasetInfo) -> str | None:
     """The licence that the Hub tells of a repository."""
-    tagged = next((tag[8:] for tag in info.tags or [] if isinstance(tag, str) and tag.startswith("license:")), None)
-    card = dict(vars(info.card_data)) if info.card_data else {}
+    return license_of(info.tags or [], dict(vars(info.card_data)) if info.card_data else {})
+
+
+def license_of(tags: Iterable[Any], card: Mapping[str, Any]) -> str | None:
+    """The licence that a repository's tags state, else its card."""
+    tagged = next((tag[8:] for tag in tags if isinstance(tag, str) and tag.startswith("license:")), None)
     return _named_license(tagged or card.get("license"), card)
 
 
 def card_license(card: Path) -> str | None:
-    """The licence in a card on disk."""
-    text = card.read_text(encoding="utf-8", errors="replace")
-    block = re.match(r"\s*---\r?\n(.*?)\r?\n---\s*(?:\r?\n|$)", text, re.DOTALL)
+    """The licence in a card on disk; only the first megabyte is read, where its metadata must end."""
+    with card.open("rb") as file:
+        text = file.read(FRONT_MATTER_LIMIT).decode("utf-8", errors="replace")
     try:
-        data = yaml.safe_load(block.group(1)) if block else None
-    except yaml.YAMLError:
+        data = card_data(text)
+    except CardError:
         return None
-    return _named_license(data.get("license"), data) if isinstance(data, dict) else None
+    return _named_license(data.get("license"), data) if data else None
 
 
-def _named_license(value: Any, card: dict[str, Any]) -> str | None:
+def _named_license(value: Any, card: Mapping[str, Any]) -> str | None:
     """The licence's id in lower case; of `other` its name; None for none, `unknown` and what is no text."""
     first = value[0] if isinstance(value, list) and value else value
     name = card.get("license_name")
