@@ -32,7 +32,7 @@ class _CardLoader(_SafeLoader):
         if not isinstance(node, yaml.ScalarNode) or len(node.value) > _NUMBER_LIMIT:
             return None
         whole = node.tag.endswith(":int")
-        return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)  # type: ignore[no-any-return]  # no types
+        return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
 
 
 for _tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
