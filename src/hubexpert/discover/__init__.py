@@ -11,12 +11,13 @@ from hubexpert.workspace import Workspace
 __all__ = ["canonical_base", "discover", "discover_adapters", "discover_datasets", "discover_step", "without_own"]
 
 
-def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Discovery:
-    """The adapters of the base, each with a verdict, and the datasets that the accepted ones cite.
+def discover(base: str, section: DiscoverSection, *, task: str = "", quiet: bool = False) -> Discovery:
+    """The adapters of the base, each with a verdict, and datasets: cited by the accepted ones, or found.
 
     Args:
         base: an alias, a Hub id (optionally `@revision`) or a folder; it need not exist on the Hub.
         section: what the recipe asks for.
+        task: its name and instruction, for which datasets are searched.
         quiet: no progress and no remarks on stderr.
 
     Raises:
@@ -28,7 +29,7 @@ def discover(base: str, section: DiscoverSection, *, quiet: bool = False) -> Dis
     if not candidates and not is_folder(name):
         hub.look(name)  # nothing for it: say so if there is no such base
     accepted = [candidate for candidate in candidates if candidate.verdict == ACCEPTED]
-    datasets = discover_datasets(accepted, section.licenses, quiet=quiet)
+    datasets = discover_datasets(accepted, section, task=task, quiet=quiet)
     return Discovery(base=name, endpoint=hub.endpoint(), candidates=candidates, datasets=datasets)
 
 
@@ -44,10 +45,10 @@ def discover_step(recipe: Recipe, workspace: Workspace, *, again: bool, quiet: b
     Raises:
         HubExpertError: as `discover`.
     """
-    section = without_own(recipe)
-    inputs = {"base": recipe.base, "discover": section, "endpoint": hub.endpoint()}
+    section, task = without_own(recipe), f"{recipe.task.name} {recipe.task.instruction}"
+    inputs = {"base": recipe.base, "discover": section, "task": task, "endpoint": hub.endpoint()}
     return workspace.step(
-        "discovery", inputs, lambda: discover(recipe.base, section, quiet=quiet), Discovery, again=again
+        "discovery", inputs, lambda: discover(recipe.base, section, task=task, quiet=quiet), Discovery, again=again
     )
 
 

@@ -1,8 +1,8 @@
 """The first rows of a dataset: a script that `first_rows` runs in a process of its own.
 
 It reads `{"repo", "revision", "config", "split", "count"}` from stdin and writes `{"rows": [...]}` or
-`{"error": "..."}` to stdout. It imports nothing of hubexpert, so that it runs from any folder: `datasets` would take a folder of the
-dataset's name in the current one for the dataset.
+`{"error": "..."}` to stdout. It imports nothing of hubexpert, so that it runs from any folder: `datasets` would take a
+folder of the dataset's name in the current one for the dataset.
 """
 
 import contextlib
