@@ -1,5 +1,6 @@
 """`hubexpert discover`: the adapters and datasets of a base, each with a verdict."""
 
+import importlib.util
 from collections import Counter
 from pathlib import Path
 
@@ -59,12 +60,21 @@ def show_discovery(found: "Discovery", out: Out) -> None:  # type: ignore[name-d
     counts = Counter(c.verdict for c in found.candidates)
     out.table("Verdicts", ("verdict", "adapters"), counts.most_common())
     if found.datasets:
-        cited = [(d.repo, len(d.cited_by), d.source.license if d.source else None, d.reason) for d in found.datasets]
-        out.table("Datasets they cite", ("dataset", "cited by", "licence", "why not"), cited)
+        data = [(d.repo, d.verdict, len(d.cited_by), d.source.license if d.source else None, _columns(d), d.reason)
+                for d in found.datasets]  # fmt: skip
+        out.table("Datasets", ("dataset", "verdict", "cited by", "licence", "columns", "remark"), data)
+    if any(d.verdict == "accepted" for d in found.datasets) and importlib.util.find_spec("datasets") is None:
+        out.hint("No rows of datasets were read: that needs pip install 'hubexpert[train]'.")
     for candidate in found.candidates:
         if "id" in candidate.found_by and candidate.verdict != "accepted":
             out.hint(f"{candidate.source.repo} (named) is refused: {' '.join(candidate.reasons)}")
     out.hint(f"{counts['accepted']} of {len(found.candidates)} may be used. Why the others not: --json, `reasons`.")
+
+
+def _columns(dataset: "DatasetCandidate") -> str | None:  # type: ignore[name-defined]  # noqa: F821
+    """The columns that become an example's input and output."""
+    mapping = dataset.mapping
+    return f"{' + '.join(mapping.input)} -> {mapping.output}" if mapping else None
 
 
 def _row(c: "Candidate") -> tuple[object, ...]:  # type: ignore[name-defined]  # noqa: F821
