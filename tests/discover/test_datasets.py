@@ -163,6 +163,25 @@ print(len(discover_datasets([], DiscoverSection(), task={task!r}, quiet=True)))
     assert not [path for _, path in seen if path.startswith("/api/datasets/hunt/")]
 
 
+def test_a_former_name_and_the_present_one_are_one_dataset(store: Store, endpoint: str, tmp_path: Path) -> None:
+    dataset(store, tmp_path, "moved/here", license_="cc-by-nc-4.0")
+    script = """
+from hubexpert.discover import discover_datasets
+from hubexpert.recipe import DiscoverSection
+from tests.discover.data import adapter
+adapters = [adapter("o/a", "formerly"), adapter("o/b", "moved/here")]
+print([(d.repo, d.verdict, d.cited_by) for d in discover_datasets(adapters, DiscoverSection(), quiet=True)])
+"""
+
+    def plan(method: str, path: str, before: int) -> Fault | None:
+        moved = Fault(307, {"Location": "/api/datasets/moved/here"})  # as the Hub answers for `squad`
+        return moved if path.startswith("/api/datasets/formerly") else None
+
+    with faulty_hub(endpoint, plan) as (address, _):
+        done = client(script, address)
+    assert done.stdout.strip() == "[('moved/here', 'license-forbidden', ('o/a', 'o/b'))]", done.stderr
+
+
 def test_a_search_that_the_hub_refuses_ends_nothing(store: Store, endpoint: str, tmp_path: Path) -> None:
     dataset(store, tmp_path, "refusal/data", license_="cc-by-nc-4.0")
     script = """
