@@ -63,6 +63,20 @@ def test_discover_without_torch(store: "Store", tmp_path: Path) -> None:
     assert [(f["repo"], f["verdict"], f["rank"]) for f in found] == [("tester/light-lora", "accepted", 4)]
 
 
+def test_discover_says_once_that_no_rows_were_read_without_the_library(store: "Store", tmp_path: Path) -> None:
+    from tests.discover.data import dataset
+    from tests.discover.making import adapter, card
+
+    for name in ("one", "two"):
+        dataset(store, tmp_path, f"tester/light-{name}")
+    text = card("tester/light-citing", extra="datasets: [tester/light-one, tester/light-two]")
+    store.add_folder("tester/light-citer", adapter(tmp_path / "citer", "tester/light-citing", text=text))
+    done = light(tmp_path, "discover", "--base", "tester/light-citing")
+    assert done.returncode == 0, done.stderr
+    assert "tester/light-one" in done.stdout
+    assert done.stderr.count("No rows of datasets were read") == 1
+
+
 def test_card_and_status_without_torch(tmp_path: Path) -> None:
     """From the lock and the examples alone: these examples are not those of the lock, so the expert is stale."""
     from hubexpert.lock import write_lock

@@ -3,7 +3,7 @@
 import difflib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -165,9 +165,12 @@ def _nearest(location: tuple[int | str, ...], name: str) -> str:
     """The fix for an unknown key: the closest key that exists at that place."""
     section: type[BaseModel] = Recipe
     for part in location[:-1]:
-        field = section.model_fields[str(part)].annotation
-        if isinstance(field, type) and issubclass(field, BaseModel):
-            section = field
+        field = section.model_fields.get(str(part))
+        if field is None:  # the name of a dataset, a key of one's own
+            continue
+        # of a mapping, what its values are
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), section)
     known = sorted(section.model_fields)
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     return f"did you mean `{close[0]}`? Change it in {name}" if close else f"known keys here: {', '.join(known)}"

@@ -6,7 +6,7 @@ something from outside carries a `Source`; what a stage refuses it keeps, as a `
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 ACCEPTED = "accepted"
@@ -63,19 +63,26 @@ class Candidate(Record):
     datasets: tuple[str, ...] = ()
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value or ()
+
+
 class ColumnMap(Record):
     """Which columns of a dataset become an example's fields; dots lead into nested columns (`answers.text`).
 
     `output` may hold a label's or a choice's index; then `choices`, or the names of the column's classes, say which
-    text is meant.
+    text is meant. `choices` are one column that holds a list, or several of one choice each. Where `output` is also the
+    only input, the column holds a chat: its last message is the output. A name alone stands for a list of one.
     """
 
     config: str | None = None
     split: str | None = None
     instruction: str | None = None
-    input: tuple[str, ...] = Field(description="the columns that make the input, in order")
+    input: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
+        description="the columns that make the input, in order"
+    )
     output: str
-    choices: str | None = None
+    choices: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     rationale: str | None = None
 
 

@@ -221,7 +221,7 @@ def test_the_datasets_are_ranked_by_how_many_accepted_adapters_cite_them(store: 
         ("cite/data", ("cite/a", "cite/b")), ("cite/closed", ("cite/b",)), ("cite/gone", ("cite/a",)),
         ("my own data", ("cite/c",)),
     ]  # fmt: skip
-    assert data[0].source and data[0].source.revision == commit and data[0].reason is None
+    assert data[0].source and data[0].source.revision == commit and data[0].verdict == "accepted"
     assert data[1].source and "cc-by-nc-4.0" in (data[1].reason or "")
     assert data[2].source is None and "does not exist" in (data[2].reason or "")
     assert data[3].source is None and "no name" in (data[3].reason or "")

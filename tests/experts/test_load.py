@@ -179,11 +179,7 @@ except UnusableError as error:
         return plan
 
     for change, told in ((condemn, "unsafe-scan"), (None, "['q_proj', 'v_proj']"), (condemn, "['q_proj', 'v_proj']")):
-        fault = Fault(change=change) if change else None
-        with faulty_hub(endpoint, lambda _, path, __, f=fault: f if "/api/models/" in path else None) as (
-            address,
-            seen,
-        ):
+        with faulty_hub(endpoint, planned(change)) as (address, seen):
             done = client(script, address, HF_HOME=str(tmp_path / "home"))
         assert done.stdout == f"{told}\n", done.stderr
         assert any("/resolve/" in path for _, path in seen) == (change is None)

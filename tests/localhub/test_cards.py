@@ -7,9 +7,8 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, get_session
 
 from hubexpert.localhub import LocalHub, Store
-from hubexpert.localhub.cards import CardError, card_data
-from hubexpert.localhub.tags import model_tags
 from hubexpert.localhub.validation import validate
+from tests.hostile_cards import HOSTILE, ODD
 from tests.localhub.conftest import Site, write_folder
 
 
@@ -71,49 +70,6 @@ def test_the_client_refuses_to_upload_a_bad_card(site: Site, repo: str) -> None:
         site.alice.create_commit(repo, bad, commit_message="bad")
     with pytest.warns(UserWarning, match="empty or missing"):
         site.alice.create_commit(repo, [CommitOperationAdd("README.md", b"text")], commit_message="bare")
-
-
-BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-)
-MERGES = "a: &a {k: v}\n" + "".join(
-    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
-    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-)
-HOSTILE = {
-    "bomb": BOMB,
-    "merges": MERGES,
-    "loop": "a: &a [*a]",
-    "deep": "a: " + "[" * 500 + "]" * 500,
-    "python": "a: !!python/object/apply:os.system [true]",
-    "large": "a: " + "x" * (1 << 20),
-    "tab": "\ta: 1",
-}
-ODD = {
-    "numbers": "a: .nan\nb: .inf\nc: 0x" + "f" * 6000 + "\nd: 2024-01-01\ne: !!binary aGk=\n1: {2: 3}",
-    "types": "tags: {a: b}\nlanguage: 5\nlicense: [1, null]\nbase_model: {x: y}\npipeline_tag: []\nmodel-index: 7",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_card_is_an_error_and_nothing_more(name: str) -> None:
-    with pytest.raises(CardError):
-        card_data(card(HOSTILE[name]))
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_odd_values_can_always_be_sent(name: str) -> None:
-    data = card_data(card(ODD[name]))
-    assert data is not None
-    json.dumps(data, allow_nan=False).encode()
-    assert all(isinstance(tag, str) for tag in model_tags(data, {}, [], ""))
-
-
-def test_front_matter_of_any_line_ending_is_found_in_linear_time() -> None:
-    assert card_data("\ufeff\n---\r\na: 1\r\n---\r\ntext") == {"a": 1}
-    assert card_data("---\na: 1\n---") == {"a": 1}
-    assert card_data("text\n---\na: 1\n---\n") is None and card_data("---\na: 1\n") is None
-    assert card_data("---\n" + "\n" * 3_000_000) is None
 
 
 def test_hostile_repositories_do_not_break_a_listing(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """`hubexpert discover`: the adapters and datasets of a base, each with a verdict."""
 
-from collections import Counter
+import importlib.util
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from hubexpert.cli.output import Out, output_options, recipe_option
 from hubexpert.cli.questions import settled_base
 
 if TYPE_CHECKING:  # records load pydantic
-    from hubexpert.records import Candidate, Discovery
+    from hubexpert.records import Candidate, DatasetCandidate, Discovery
 
 ROWS = 40  # accepted adapters in the table
 REFUSED_ROWS = 8
@@ -152,9 +152,45 @@ def _show_adapters(found: "Discovery", out: Out) -> None:
 
 
 def _show_datasets(found: "Discovery", out: Out) -> None:
-    counts = Counter(dataset.verdict for dataset in found.datasets)
-    rows = [(d.repo, len(d.cited_by), d.source.license if d.source else None, d.verdict) for d in found.datasets]
-    out.table(f"Datasets ({counts['accepted']} may be used)", ("dataset", "cited by", "licence", "verdict"), rows)
+    accepted = [d for d in found.datasets if d.verdict == "accepted"]
+    columns = ("dataset", "cited by", "rows", "size", "licence", "columns", "verdict")
+    rows = [
+        (
+            d.repo,
+            len(d.cited_by),
+            _rows(d),
+            _size(d.size),
+            d.source.license if d.source else None,
+            _columns(d),
+            d.verdict,
+        )
+        for d in (*accepted, *(d for d in found.datasets if d.verdict != "accepted"))
+    ]
+    out.table(f"Datasets ({len(accepted)} of {len(rows)} may be used)", columns, rows)
+    for dataset in accepted:
+        if dataset.sample:
+            fields = "; ".join(f"{name}: {value[:100]}" for name, value in dataset.sample.items())
+            out.text(f"  {dataset.repo}, first row: {fields}")
+    if accepted and not any(d.sample for d in accepted) and importlib.util.find_spec("datasets") is None:
+        out.hint("No rows of datasets were read: that needs pip install 'hubexpert[train]'.")
+
+
+def _rows(dataset: "DatasetCandidate") -> str | None:
+    """The rows of all splits of the configuration that is read, as far as they are told."""
+    wanted = dataset.mapping.config if dataset.mapping else None
+    config = next((c for c in dataset.configs if wanted in (None, c.name)), None)
+    known = [count for count in config.splits.values() if count is not None] if config else []
+    return f"{sum(known):,}" if known else None
+
+
+def _size(size: int | None) -> str | None:
+    return None if size is None else f"{size / 1e6:,.1f} MB"
+
+
+def _columns(dataset: "DatasetCandidate") -> str | None:
+    """The columns that become an example's input and output."""
+    mapping = dataset.mapping
+    return f"{' + '.join(mapping.input)} -> {mapping.output}" if mapping else None
 
 
 def _row(c: "Candidate") -> tuple[object, ...]:

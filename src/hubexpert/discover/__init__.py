@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubexpert import hub
 from hubexpert.discover.adapters import discover_adapters
-from hubexpert.discover.datasets import discover_datasets
+from hubexpert.discover.data import Known, discover_datasets
 from hubexpert.discover.search import resolve_name
 from hubexpert.discover.snapshot import open_snapshot
 from hubexpert.recipe import DiscoverSection, Recipe, is_folder
@@ -20,12 +20,13 @@ def discover(
     base: str,
     section: DiscoverSection,
     *,
+    task: str = "",
     each: Callable[[Candidate], None] = lambda _: None,
     refresh: bool = False,
     offline: bool = False,
     quiet: bool = False,
 ) -> Discovery:
-    """The adapters of the base, each with a verdict, and the datasets that the accepted ones cite.
+    """The adapters of the base, each with a verdict, and datasets: cited by the accepted ones, or found.
 
     What the Hub's listings say is kept on disk, shared by all recipes: another run asks for what changed since.
 
@@ -33,6 +34,7 @@ def discover(
         base: an alias, a Hub id (optionally `@revision`) or a folder, which need not exist on the Hub; or the name of a
             model there without its owner.
         section: what the recipe asks for.
+        task: its name and instruction, for which datasets are searched.
         each: gets every adapter that was refused without an inspection; the result only counts those.
         refresh: read the Hub's listings from the beginning.
         offline: ask nothing; judge what is known.
@@ -45,11 +47,13 @@ def discover(
     """
     offline = offline or hub.offline()
     name, _ = resolve_name(base, offline=offline)
-    survey = discover_adapters(name, section, open_snapshot(), each=each, refresh=refresh, offline=offline, quiet=quiet)
+    snapshot = open_snapshot()
+    survey = discover_adapters(name, section, snapshot, each=each, refresh=refresh, offline=offline, quiet=quiet)
     if not survey.verdicts and not is_folder(name) and not offline:
         hub.look(name)  # nothing for it: say so if there is no such base
     accepted = [candidate for candidate in survey.candidates if candidate.verdict == ACCEPTED]
-    datasets = discover_datasets(accepted, section.licenses, quiet=quiet) if not offline else ()
+    known = Known(snapshot, refresh=refresh, offline=offline, pace=hub.Pace(quiet))
+    datasets = discover_datasets(accepted, section, known, task=task, quiet=quiet)
     return Discovery(
         base=name,
         endpoint=hub.endpoint(),
@@ -76,12 +80,12 @@ def discover_step(
     Raises:
         HubExpertError: as `discover`.
     """
-    section = without_own(recipe)
-    inputs = {"base": recipe.base, "discover": section, "endpoint": hub.endpoint()}
+    section, task = without_own(recipe), f"{recipe.task.name} {recipe.task.instruction}"
+    inputs = {"base": recipe.base, "discover": section, "task": task, "endpoint": hub.endpoint()}
 
     def produce() -> Discovery:
         with writing(refused_in(workspace)) as each:
-            return discover(recipe.base, section, each=each, refresh=refresh, offline=offline, quiet=quiet)
+            return discover(recipe.base, section, task=task, each=each, refresh=refresh, offline=offline, quiet=quiet)
 
     return workspace.step("discovery", inputs, produce, Discovery, again=again)
 

@@ -21,7 +21,8 @@ def inspect(known: Evidence, snapshot: Snapshot, pace: hub.Pace, *, offline: boo
         HubExpertError: the Hub cannot be reached.
     """
     source = known.listing.source
-    stored = snapshot.inspection(source)
+    key = f"adapter {source.repo} {source.revision}"
+    stored = dict(snapshot.recall(key) or {})
     before = dict(stored)
     try:
         for learn in (_config, _header, _license):
@@ -34,7 +35,7 @@ def inspect(known: Evidence, snapshot: Snapshot, pace: hub.Pace, *, offline: boo
         return known, verdict(known)
     finally:
         if stored != before:
-            snapshot.keep_inspection(source, stored)
+            snapshot.keep(key, stored)
 
 
 def _config(known: Evidence, stored: dict[str, Any], pace: hub.Pace, offline: bool) -> tuple[Evidence, Reason | None]:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,6 @@ from pydantic import TypeAdapter
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
-from hubexpert.records import Source
 
 VERSION = 1  # raised whenever the tables or what is in them change: the file is then made anew
 WAIT = 60.0  # seconds; for another process that writes
@@ -30,8 +30,7 @@ CREATE TABLE IF NOT EXISTS found (
 CREATE TABLE IF NOT EXISTS listings (
     repo TEXT PRIMARY KEY, base TEXT, downloads INTEGER NOT NULL, likes INTEGER NOT NULL, modified REAL NOT NULL,
     data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS inspected (
-    repo TEXT NOT NULL, revision TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (repo, revision));
+CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, at REAL NOT NULL, data BLOB NOT NULL);
 """
 
 
@@ -77,14 +76,14 @@ class Snapshot:
             db.executemany("INSERT OR REPLACE INTO listings VALUES (?, ?, ?, ?, ?, ?)", rows)
             found = [(tag, model.source.repo, state.run) for model in models]
             db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", found)
-            self._keep(db, tag, state)
+            self._write(db, tag, state)
 
     def finish(self, tag: str, state: State) -> None:
         """End a reading from the beginning: what it did not show is no longer there."""
         with self._open() as db:
             db.execute("DELETE FROM found WHERE tag = ? AND run != ?", (tag, state.run))
             db.execute("DELETE FROM listings WHERE repo NOT IN (SELECT repo FROM found)")
-            self._keep(db, tag, state)
+            self._write(db, tag, state)
 
     def names(self, tag: str) -> tuple[str, ...]:
         """The repositories under the tag."""
@@ -126,21 +125,20 @@ class Snapshot:
             raise hub.SourceError(f"{repo} is not known offline.", fix="run it once with a network", kind="missing")
         return LISTING.validate_json(zlib.decompress(row["data"]))
 
-    def inspection(self, source: Source) -> dict[str, Any]:
-        """What is known of the files of an adapter at its commit; empty where nothing is."""
+    def recall(self, key: str, *, since: float = 0.0) -> Any:
+        """The JSON value that was kept under the key at that moment (seconds since 1970) or later; None for none."""
         with self._open() as db:
-            query = "SELECT data FROM inspected WHERE repo = ? AND revision = ?"
-            row = db.execute(query, (source.repo, source.revision)).fetchone()
-        return dict(json.loads(zlib.decompress(row["data"]))) if row else {}
+            row = db.execute("SELECT data FROM kept WHERE key = ? AND at >= ?", (key, since)).fetchone()
+        return json.loads(zlib.decompress(row["data"])) if row else None
 
-    def keep_inspection(self, source: Source, known: dict[str, Any]) -> None:
-        """Keep what is known of the files of an adapter at its commit."""
-        data = zlib.compress(json.dumps(known).encode())
+    def keep(self, key: str, value: Any) -> None:
+        """Keep a JSON value under the key."""
+        data = zlib.compress(json.dumps(value).encode())
         with self._open() as db:
-            db.execute("INSERT OR REPLACE INTO inspected VALUES (?, ?, ?)", (source.repo, source.revision, data))
+            db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (key, time.time(), data))
 
     @staticmethod
-    def _keep(db: sqlite3.Connection, tag: str, state: State) -> None:
+    def _write(db: sqlite3.Connection, tag: str, state: State) -> None:
         values = (tag, state.run, state.next, state.began, state.seen, state.newest, state.finished, state.updated)
         db.execute("INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 

@@ -6,14 +6,17 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 
 from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
+from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, read_json, snapshot, weights_header
 from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import publish
+from hubexpert.hub.rows import can_read_rows, first_rows
 from hubexpert.hub.web import CursorError
 
 __all__ = [
     "CursorError",
+    "DatasetListing",
     "Header",
     "Listing",
     "ModelPage",
@@ -22,16 +25,20 @@ __all__ = [
     "assets",
     "cache_folder",
     "cached",
+    "can_read_rows",
     "download",
     "endpoint",
+    "first_rows",
     "identity",
     "look",
+    "look_dataset",
     "model_pages",
     "offline",
     "publish",
     "read_json",
     "resolve",
     "search",
+    "search_datasets",
     "show_progress",
     "snapshot",
     "weights_header",

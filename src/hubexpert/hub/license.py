@@ -1,13 +1,11 @@
 """The licence that a repository states: one reading for the Hub's answers and for cards on disk."""
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hubexpert.escape import clean
+from hubexpert.frontmatter import FRONT_MATTER_LIMIT, CardError, card_data
 
 
 def stated_license(tags: Iterable[object], card: Mapping[str, Any]) -> str | None:
@@ -17,14 +15,14 @@ def stated_license(tags: Iterable[object], card: Mapping[str, Any]) -> str | Non
 
 
 def card_license(card: Path) -> str | None:
-    """The licence in a card on disk."""
-    text = card.read_text(encoding="utf-8", errors="replace")
-    block = re.match(r"\s*---\r?\n(.*?)\r?\n---\s*(?:\r?\n|$)", text, re.DOTALL)
+    """The licence in a card on disk; only the first megabyte is read, where its metadata must end."""
+    with card.open("rb") as file:
+        text = file.read(FRONT_MATTER_LIMIT).decode("utf-8", errors="replace")
     try:
-        data = yaml.safe_load(block.group(1)) if block else None
-    except yaml.YAMLError:
+        data = card_data(text)
+    except CardError:
         return None
-    return _named_license(data.get("license"), data) if isinstance(data, dict) else None
+    return _named_license(data.get("license"), data) if data else None
 
 
 def _named_license(value: Any, card: Mapping[str, Any]) -> str | None:

@@ -107,13 +107,14 @@ def _read_json(url: str, about: str, pace: Pace, parameters: Parameters) -> tupl
         raise json.JSONDecodeError("no JSON", "", 0) from error
 
 
-def page(path: str, query: Parameters | str, *, pace: Pace) -> Page:
+def page(path: str, query: Parameters | str, *, pace: Pace, about: str = "the listing") -> Page:
     """One page of a listing.
 
     Args:
         path: of the API: `models` or `datasets`.
         query: the listing's parameters, or `Page.next` of the page before.
         pace: of the work this request belongs to.
+        about: what it is, for messages.
 
     Raises:
         CursorError: the page follows another one whose place the Hub no longer knows.
@@ -122,7 +123,7 @@ def page(path: str, query: Parameters | str, *, pace: Pace) -> Page:
     follows = isinstance(query, str)
     parameters: Parameters = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else query
     try:
-        value, body = get_json(f"{constants.ENDPOINT}/api/{path}", "the listing", pace=pace, parameters=parameters)
+        value, body = get_json(f"{constants.ENDPOINT}/api/{path}", about, pace=pace, parameters=parameters)
     except HubExpertError as error:
         cause = error.__cause__
         if follows and isinstance(cause, HfHubHTTPError) and cause.response.status_code in (400, 404, 410, 416):

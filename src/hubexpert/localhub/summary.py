@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hubexpert.frontmatter import CardError, card_data, plain
 from hubexpert.localhub.blobs import Blobs
-from hubexpert.localhub.cards import CardError, card_data, plain
 from hubexpert.localhub.records import Files, RepoType
 from hubexpert.localhub.safetensors import parameter_counts
 from hubexpert.localhub.tags import dataset_tags, library_name, model_tags

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from hubexpert.localhub.cards import CardError, card_data, strings
+from hubexpert.frontmatter import CardError, card_data
+from hubexpert.localhub.cards import strings
 from hubexpert.localhub.names import is_repo_id
 from hubexpert.localhub.records import RepoType
 from hubexpert.localhub.tags import RELATIONS

@@ -1,0 +1,74 @@
+"""The first rows of a dataset: a script that `first_rows` runs in a process of its own.
+
+It reads `{"repo", "revision", "config", "split", "count"}` from stdin and writes `{"rows": [...]}` or
+`{"error": "..."}` to stdout. It imports nothing of hubexpert, so that it runs from any folder: `datasets` would take a
+folder of the dataset's name in the current one for the dataset.
+"""
+
+import contextlib
+import json
+import sys
+from itertools import islice
+from typing import Any
+
+SECONDS = 60  # of computing
+MEMORY = 4 << 30  # bytes
+TEXT, ITEMS, DEPTH = 2000, 50, 6  # characters of a text, items of a list or mapping, levels
+
+
+def cut(value: Any, depth: int = 0) -> Any:
+    """`value` made of JSON types, cut short; bytes (images, audio) become `<binary>`."""
+    if value is None or isinstance(value, bool | int | float):
+        return value if value == value and abs(value or 0) < 1 << 63 else None
+    if isinstance(value, str):
+        return value[:TEXT].encode(errors="replace").decode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "<binary>"
+    if isinstance(value, dict):
+        if set(value) == {"bytes", "path"}:  # a picture or a sound that was not decoded
+            return "<binary>"
+        return (
+            {cut(str(key)): cut(item, depth + 1) for key, item in islice(value.items(), ITEMS)} if depth < DEPTH else {}
+        )
+    if isinstance(value, list | tuple):
+        return [cut(item, depth + 1) for item in value[:ITEMS]] if depth < DEPTH else []
+    return cut(str(value))  # dates, decimals
+
+
+def rows(repo: str, revision: str, config: str | None, split: str | None, count: int) -> list[Any]:
+    """The first rows of the split, else of `train`, else of the first split there is."""
+    from datasets import get_dataset_config_names, load_dataset
+
+    if config is None:
+        names = get_dataset_config_names(repo, revision=revision)
+        config = "default" if "default" in names else names[0]
+    splits = load_dataset(repo, config, revision=revision, streaming=True)
+    chosen = split or ("train" if "train" in splits else next(iter(splits)))
+    data = splits[chosen]
+    plain = data.decode(False) if data.features else data  # a file without types holds no pictures to decode
+    return [cut(row) for row in plain.take(count)]
+
+
+def limit() -> None:
+    """Bound this process: a file of a stranger may unpack to anything."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # there is no such thing on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+def main() -> None:
+    """Answer on stdout, which the libraries do not get to write on."""
+    answer, sys.stdout = sys.stdout, sys.stderr
+    limit()
+    said: dict[str, Any]
+    try:
+        said = {"rows": rows(**json.load(sys.stdin))}
+    except Exception as error:  # noqa: BLE001 - whatever the libraries say of a stranger's files is the answer
+        said = {"error": f"{type(error).__name__}: {error}"[:TEXT]}
+    answer.write(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()
