@@ -117,12 +117,14 @@ def _read_all(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace, ti
         began = state.began if state.began is not None else page.asked
         seen = state.seen + len(page.models)
         state = replace(state, next=page.next, began=began, seen=seen)
-        snapshot.add(query.tag, page.models, state, full=query.full)
+        done = page.next is None or (query.most is not None and seen >= query.most)
+        if done:
+            now = time.time()
+            state = replace(state, next=None, newest=began, finished=now, updated=now)
+        snapshot.add(query.tag, page.models, state, full=query.full, last=done)
         tick(len(page.models))
-        if query.most is not None and seen >= query.most:
-            break
-    now = time.time()
-    snapshot.finish(query.tag, replace(state, next=None, newest=state.began, finished=now, updated=now))
+        if done:
+            return
 
 
 def _read_changes(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace, tick: Tick) -> None:

@@ -69,21 +69,26 @@ class Snapshot:
             row = db.execute("SELECT * FROM queries WHERE tag = ?", (tag,)).fetchone()
         return State(**{key: row[key] for key in row.keys() if key != "tag"}) if row else State()  # noqa: SIM118
 
-    def add(self, tag: str, models: Sequence[hub.Listing], state: State, *, full: bool) -> None:
-        """Keep a page of the tag's listing, and how far that leads, together."""
+    def add(self, tag: str, models: Sequence[hub.Listing], state: State, *, full: bool, last: bool = False) -> None:
+        """Keep a page of the tag's listing, and how far that leads, together.
+
+        Args:
+            tag: the listing's.
+            models: the page.
+            state: what is known with it.
+            full: keep what is said of the models; else only their names.
+            last: it ends a reading from the beginning: what that did not show is no longer there.
+        """
         rows = [_row(model) for model in models] if full else []
         with self._open() as db:
             db.executemany("INSERT OR REPLACE INTO listings VALUES (?, ?, ?, ?, ?, ?)", rows)
             found = [(tag, model.source.repo, state.run) for model in models]
             db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", found)
-            self._write(db, tag, state)
-
-    def finish(self, tag: str, state: State) -> None:
-        """End a reading from the beginning: what it did not show is no longer there."""
-        with self._open() as db:
-            db.execute("DELETE FROM found WHERE tag = ? AND run != ?", (tag, state.run))
-            db.execute("DELETE FROM listings WHERE repo NOT IN (SELECT repo FROM found)")
-            self._write(db, tag, state)
+            if last:
+                db.execute("DELETE FROM found WHERE tag = ? AND run != ?", (tag, state.run))
+                db.execute("DELETE FROM listings WHERE repo NOT IN (SELECT repo FROM found)")
+            values = (tag, state.run, state.next, state.began, state.seen, state.newest, state.finished, state.updated)
+            db.execute("INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def names(self, tag: str) -> tuple[str, ...]:
         """The repositories under the tag."""
@@ -136,11 +141,6 @@ class Snapshot:
         data = zlib.compress(json.dumps(value).encode())
         with self._open() as db:
             db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (key, time.time(), data))
-
-    @staticmethod
-    def _write(db: sqlite3.Connection, tag: str, state: State) -> None:
-        values = (tag, state.run, state.next, state.began, state.seen, state.newest, state.finished, state.updated)
-        db.execute("INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
