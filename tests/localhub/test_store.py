@@ -115,6 +115,24 @@ def test_a_change_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
         assert db.execute("SELECT COUNT(*) FROM repos").fetchone()[0] == 1
 
 
+def test_many_repositories_are_made_at_once_or_not_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path / "hub")
+    shared, other = (write_folder(tmp_path / name, {"a.txt": name, "b.bin": b"\0"}) for name in ("shared", "other"))
+    alone = store.add_folder("o/alone", shared)
+    heads = store.add_folders([("o/1", shared), ("o/2", other), ("o/1", other), ("o/alone", shared)])
+    with store.reading() as db:
+        repos = {row["id"]: row["head"] for row in db.execute("SELECT id, head FROM repos")}
+    assert heads[1:] == [repos["o/2"], repos["o/1"], alone] and heads[0] != repos["o/1"]
+    both = write_folder(tmp_path / "both", {"b.bin/x": "a folder where the others have a file"})
+    with pytest.raises(HubExpertError, match="3 repositories"):
+        store.add_folders([("o/3", shared), ("o/1", both), ("o/4", shared)])
+    with pytest.raises(HubExpertError, match="bad id"):
+        store.add_folders([("o/3", shared), ("bad id", shared)])
+    with store.reading() as db:
+        assert db.execute("SELECT COUNT(*) FROM repos").fetchone()[0] == 3
+    assert store.add_folders([]) == []
+
+
 def test_folders_are_added_concurrently(tmp_path: Path) -> None:
     folders = [write_folder(tmp_path / str(n), {f"{n}.txt": str(n), "same.bin": b"\0"}) for n in range(8)]
     with ThreadPoolExecutor(8) as pool:

@@ -61,10 +61,12 @@ def page(db: sqlite3.Connection, query: Query, viewer: Viewer) -> tuple[list[tup
         where.append(f"(r.{column}, r.key) {'>' if query.ascending else '<'} (?, ?)")
         values.extend(after)
     order = "ASC" if query.ascending else "DESC"
+    by = f"ORDER BY r.{column} {order}, r.key {order}"
     # `where` and the order are made of the constants of this module; everything from outside is a bound value.
+    # The inner query sorts all that match; the summaries, which are long, are read of one page only.
     rows = db.execute(
-        "SELECT r.*, c.summary FROM repos r JOIN commits c ON c.repo = r.key AND c.oid = r.head"  # noqa: S608
-        f" WHERE {' AND '.join(where)} ORDER BY r.{column} {order}, r.key {order} LIMIT ?",
+        f"SELECT r.*, c.summary FROM (SELECT * FROM repos r WHERE {' AND '.join(where)} {by} LIMIT ?) r"  # noqa: S608
+        f" JOIN commits c ON c.repo = r.key AND c.oid = r.head {by}",
         (*values, query.limit + 1),
     ).fetchall()
     found = [(from_row(row), json.loads(row["summary"])) for row in rows[: query.limit]]
@@ -79,7 +81,8 @@ def count_children(db: sqlite3.Connection, repo_id: str, relations: Collection[s
 
 
 def _conditions(query: Query, viewer: Viewer) -> tuple[list[str], list[Any]]:
-    where, values = ["r.type = ?"], list[Any]([query.type])
+    # A tag leads to fewer repositories than the index of types, which SQLite would prefer but for the `+`.
+    where, values = ["+r.type = ?" if query.tags else "r.type = ?"], list[Any]([query.type])
     if not viewer.known:
         where.append("NOT r.private")
     elif viewer.others:

@@ -1,6 +1,7 @@
 """The store: a folder with the contents of files (`blobs`) and an index of repositories (SQLite)."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from hubexpert.localhub import database
 from hubexpert.localhub.blobs import Blobs
 from hubexpert.localhub.commits import commit_edits
 from hubexpert.localhub.folder import folder_edits
-from hubexpert.localhub.records import LOCAL_AUTHOR, MAIN, Refusal, RepoType
+from hubexpert.localhub.records import LOCAL_AUTHOR, MAIN, Refusal, Repo, RepoType
 from hubexpert.localhub.repos import check_id, find, insert
 
 
@@ -74,17 +75,42 @@ class Store:
         Raises:
             HubExpertError: on a bad `repo_id`, a missing folder, a file that cannot be kept, or a disk that is full.
         """
+        return self.add_folders([(repo_id, folder)], repo_type=repo_type, message=message, private=private)[0]
+
+    def add_folders(
+        self,
+        folders: Sequence[tuple[str, Path]],
+        *,
+        repo_type: RepoType = "model",
+        message: str = "Add files",
+        private: bool = False,
+    ) -> list[str]:
+        """As `add_folder` for each (repository, folder), the ids of their heads; all of them take effect, or none.
+
+        A folder that is given several times is read once, so a Hub of many repositories is made in little time.
+
+        Raises:
+            HubExpertError: as `add_folder`.
+        """
+        what = folders[0][0] if len(folders) == 1 else f"{len(folders):,} repositories"
         try:
-            check_id(repo_id)
-            edits = folder_edits(self.blobs, folder)
+            for repo_id, _ in folders:
+                check_id(repo_id)
+            edits = {folder: folder_edits(self.blobs, folder) for folder in dict.fromkeys(path for _, path in folders)}
             with self.writing() as db:
-                repo = find(db, repo_type, repo_id)
-                if repo is None:
-                    repo = insert(db, self.blobs, repo_type, repo_id, private=private, author=LOCAL_AUTHOR)
-                return commit_edits(db, self.blobs, repo, MAIN, edits, title=message, author=LOCAL_AUTHOR)
+                return [
+                    commit_edits(db, self.blobs, repo, MAIN, edits[folder], title=message, author=LOCAL_AUTHOR)
+                    for repo_id, folder in folders
+                    for repo in [self._repo(db, repo_type, repo_id, private)]
+                ]
         except Refusal as refusal:
             fix = "Use an id like 'me/my-model', and files with plain relative names."
-            raise HubExpertError(f"{repo_id} cannot take {folder}: {refusal.message}", fix=fix) from refusal
+            raise HubExpertError(f"The Hub in {self.root} cannot take {what}: {refusal.message}", fix=fix) from refusal
         except (OSError, sqlite3.OperationalError) as error:
             fix = "Free space on its disk, or try again when nobody else writes to it."
-            raise HubExpertError(f"The Hub in {self.root} cannot take {folder}: {error}.", fix=fix) from error
+            raise HubExpertError(f"The Hub in {self.root} cannot take {what}: {error}.", fix=fix) from error
+
+    def _repo(self, db: sqlite3.Connection, repo_type: RepoType, repo_id: str, private: bool) -> Repo:
+        """The repository with that id, made when it is missing."""
+        found = find(db, repo_type, repo_id)
+        return found or insert(db, self.blobs, repo_type, repo_id, private=private, author=LOCAL_AUTHOR)

@@ -1,0 +1,1 @@
+"""What measurements at the Hub's scale are made of."""
