@@ -55,8 +55,9 @@ class Run:
 
     @property
     def inspected(self) -> int:
-        """The repositories of which it asked for a file."""
-        return len({asked.path.split("/resolve/")[0] for asked in self.asked if "/resolve/" in asked.path})
+        """The adapters of which it asked for a file."""
+        files = [asked.path for asked in self.asked if asked.kind in ("configuration", "header")]
+        return len({path.split("/resolve/")[0] for path in files})
 
 
 @contextmanager
