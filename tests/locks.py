@@ -1,6 +1,7 @@
 """A lock for tests: small numbers that hang together, and a folder of build files that it describes."""
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,7 +62,11 @@ def a_discovery(pool: tuple[Source, ...]) -> Discovery:
         ),
     )
     return Discovery(
-        base="acme/base-135m", endpoint="https://hub.example", candidates=(*accepted, *refused), datasets=datasets
+        base="acme/base-135m",
+        endpoint="https://hub.example",
+        candidates=(*accepted, *refused),
+        verdicts=dict(Counter(c.verdict for c in (*accepted, *refused))),
+        datasets=datasets,
     )
 
 

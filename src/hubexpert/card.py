@@ -143,6 +143,7 @@ def _provenance(lock: Lock) -> dict[str, Any]:
         }
 
     refused = _refused(lock)
+    codes = _refused_codes(lock)
     return {
         "experts": [
             {
@@ -155,8 +156,8 @@ def _provenance(lock: Lock) -> dict[str, Any]:
             for e in lock.build.experts
         ],
         "others": [row(score.source) for score in lock.scores.scores if score.source.repo not in experts],
-        "refused_total": len(refused),
-        "refused_codes": Counter(refusal.code for refusal in refused).most_common(),
+        "refused_total": codes.total(),
+        "refused_codes": sorted(codes.items(), key=lambda item: (-item[1], item[0])),
         "refused": [{"link": link(r.source, endpoint), "code": r.code, "reason": r.reason} for r in refused[:LISTED]],
         "license_flags": [
             {"link": link(part, endpoint), "kind": classify(part.license), "license": part.license or ""}
@@ -175,8 +176,14 @@ def _converted(peft_type: str | None, lost: float | None) -> str:
     return f"converted from {kind.name if kind else 'another type'} (error {error})"
 
 
+def _refused_codes(lock: Lock) -> Counter[str]:
+    """How many adapters discovery and scoring did not take, by reason code."""
+    refused = Counter({code: count for code, count in lock.discovery.verdicts.items() if code != ACCEPTED})
+    return refused + Counter(refusal.code for refusal in lock.scores.refused)
+
+
 def _refused(lock: Lock) -> list[Refused]:
-    """What discovery and scoring did not take, in their order."""
+    """What discovery did not take after an inspection, and scoring after loading it, in their order."""
     found = [
         Refused(source=c.source, code=c.verdict, reason="; ".join(c.reasons))
         for c in lock.discovery.candidates

@@ -40,9 +40,17 @@ def locked_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def locked_discovery(found: Discovery) -> Discovery:
-    """The discovery as the lock keeps it: in order of name, without what changes by itself (downloads, dates)."""
-    kept = [c.model_copy(update={"downloads": 0, "last_modified": None}) for c in found.candidates]
-    return found.model_copy(update={"candidates": tuple(sorted(kept, key=lambda c: c.source.repo))})
+    """The discovery as the lock keeps it: in order of name, without what changes by itself and without others' rows."""
+    own = {"downloads": 0, "likes": 0, "last_modified": None}
+    candidates = sorted((c.model_copy(update=own) for c in found.candidates), key=lambda c: c.source.repo)
+    datasets = [d.model_copy(update={"downloads": 0, "sample": None}) for d in found.datasets]
+    return found.model_copy(
+        update={
+            "candidates": tuple(candidates),
+            "datasets": tuple(sorted(datasets, key=lambda d: d.repo)),
+            "verdicts": dict(sorted(found.verdicts.items())),
+        }
+    )
 
 
 def write_lock(path: Path, lock: Lock) -> None:

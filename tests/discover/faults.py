@@ -130,6 +130,11 @@ class ProxyServer(ThreadingHTTPServer):
             self.seen[method, path] += 1
         return self.plan(method, path, before) or Fault()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has read enough closes its end; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def shutdown_request(self, request: Any) -> None:
         """Close without a shutdown, which would send FIN where a reset is planned."""
         self.close_request(request)
