@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def test_the_hub_is_filled_once_and_the_bank_is_judged_as_its_notes_say(store: "Store", tmp_path: Path) -> None:
     """Sixteen adapters, one left out by the recipe, three without a licence; the data sets they cite are there."""
     from hubexpert import demo, pipeline
+    from hubexpert.discover import read_refused, refused_in
     from tests import tiny
 
     base = tiny.save_base(tmp_path / "base")
@@ -23,8 +24,10 @@ def test_the_hub_is_filled_once_and_the_bank_is_judged_as_its_notes_say(store: "
     assert demo.fill_hub(store.root, base, EXAMPLES) == 24
     assert store.add_folder(demo.BASE, base) == heads[1]
     recipe = demo.write_project(tmp_path / "project", EXAMPLES)
-    found = pipeline.discover(pipeline.open_project(recipe, quiet=True))
-    verdicts = {c.source.repo.removeprefix("hubexpert-bank/"): c.verdict for c in found.candidates}
+    project = pipeline.open_project(recipe, quiet=True)
+    found = pipeline.discover(project)
+    every = (*found.candidates, *read_refused(refused_in(project.workspace)))
+    verdicts = {c.source.repo.removeprefix("hubexpert-bank/"): c.verdict for c in every}
     assert len(verdicts) == 15
     refused = {name for name, verdict in verdicts.items() if verdict != "accepted"}
     assert refused == {"aqua-r8", "boolq-r4", "sms-spam-r4"}
