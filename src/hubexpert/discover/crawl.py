@@ -15,6 +15,7 @@ from hubexpert.progress import track
 FRESH = 7 * 24 * 3600.0  # seconds; deletions, downloads and likes are only seen by a reading from the beginning
 RECENT = 3600.0  # seconds; so little changes in an hour that a small page holds it
 RESTARTS = 3
+PAGES = 400  # of one listing; the Hub allows an anonymous user 500 requests in five minutes
 Tick = Callable[[int], None]
 
 
@@ -29,7 +30,7 @@ class Query:
     Attributes:
         tag: one that the Hub has computed or that cards give.
         full: keep all that the listing says; else only the names.
-        most: entries that are read at most, most downloaded first.
+        most: entries that are read at most, most downloaded first, and no more than `PAGES` pages of them.
     """
 
     tag: str
@@ -101,7 +102,7 @@ def _crawl(snapshot: Snapshot, query: Query, pace: hub.Pace, refresh: bool, tick
     except hub.CursorError:
         pass  # it no longer knows the place: from the beginning
     for _ in range(RESTARTS):
-        begun = replace(state, run=snapshot.state(query.tag).run + 1, next=None, began=None, seen=0)
+        begun = replace(state, run=snapshot.state(query.tag).run + 1, next=None, began=None, seen=0, cut=False)
         try:
             return _read_all(snapshot, query, begun, pace, tick)
         except hub.CursorError:
@@ -113,14 +114,15 @@ def _crawl(snapshot: Snapshot, query: Query, pace: hub.Pace, refresh: bool, tick
 
 def _read_all(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace, tick: Tick) -> None:
     """Read the listing from where `state` stands to its end."""
-    for page in hub.model_pages(query.tag, full=query.full, resume=state.next, pace=pace):
+    for count, page in enumerate(hub.model_pages(query.tag, full=query.full, resume=state.next, pace=pace), 1):
         began = state.began if state.began is not None else page.asked
         seen = state.seen + len(page.models)
         state = replace(state, next=page.next, began=began, seen=seen)
-        done = page.next is None or (query.most is not None and seen >= query.most)
+        enough = query.most is not None and (seen >= query.most or count >= PAGES)
+        done = page.next is None or enough
         if done:
             now = time.time()
-            state = replace(state, next=None, newest=began, finished=now, updated=now)
+            state = replace(state, next=None, cut=page.next is not None, newest=began, finished=now, updated=now)
         snapshot.add(query.tag, page.models, state, full=query.full, last=done)
         tick(len(page.models))
         if done:

@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,14 +17,14 @@ from pydantic import TypeAdapter
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 
-VERSION = 1  # raised whenever the tables or what is in them change: the file is then made anew
+VERSION = 2  # raised whenever the tables or what is in them change: the file is then made anew
 WAIT = 60.0  # seconds; for another process that writes
 LISTING = TypeAdapter(hub.Listing)
 COLUMNS = {"downloads": "downloads", "likes": "likes", "modified": "modified"}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS queries (
     tag TEXT PRIMARY KEY, run INTEGER NOT NULL DEFAULT 0, next TEXT, began REAL, seen INTEGER NOT NULL DEFAULT 0,
-    newest REAL, finished REAL, updated REAL);
+    cut INTEGER NOT NULL DEFAULT 0, newest REAL, finished REAL, updated REAL);
 CREATE TABLE IF NOT EXISTS found (
     tag TEXT NOT NULL, repo TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, repo)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS listings (
@@ -43,6 +43,7 @@ class State:
         next: where that reading goes on; None where it is finished or not begun.
         began: when it was begun, by the Hub's clock.
         seen: the entries it has read.
+        cut: whether it ended before the listing did.
         newest: all that changed before this moment, by the Hub's clock, is known; None before the first reading ends.
         finished: when the last reading ended, by this machine's clock.
         updated: when the Hub was last asked for changes, by this machine's clock.
@@ -52,6 +53,7 @@ class State:
     next: str | None = None
     began: float | None = None
     seen: int = 0
+    cut: bool = False
     newest: float | None = None
     finished: float | None = None
     updated: float | None = None
@@ -87,8 +89,11 @@ class Snapshot:
             if last:
                 db.execute("DELETE FROM found WHERE tag = ? AND run != ?", (tag, state.run))
                 db.execute("DELETE FROM listings WHERE repo NOT IN (SELECT repo FROM found)")
-            values = (tag, state.run, state.next, state.began, state.seen, state.newest, state.finished, state.updated)
-            db.execute("INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            columns = asdict(state)
+            marks = ", ".join("?" * (1 + len(columns)))
+            names = ", ".join(columns)
+            # The names are those of this module's own record.
+            db.execute(f"INSERT OR REPLACE INTO queries (tag, {names}) VALUES ({marks})", (tag, *columns.values()))  # noqa: S608
 
     def names(self, tag: str) -> tuple[str, ...]:
         """The repositories under the tag."""

@@ -59,8 +59,9 @@ def update(snapshot: Snapshot, tags: Tags, pace: hub.Pace, *, refresh: bool, qui
     queries = [*(Query(tag) for tag in tags.adapters), *relatives, *libraries]
     bring_up_to_date(snapshot, queries, pace=pace, refresh=refresh, quiet=quiet)
     for library in LIBRARIES:
-        if snapshot.state(library).seen >= CRAWL and not quiet:
-            tell(f"Only the {CRAWL:,} most downloaded models tagged `{library}` were looked through.")
+        state = snapshot.state(library)
+        if state.cut and not quiet:
+            tell(f"Only the {state.seen:,} most downloaded models tagged `{library}` were looked through.")
 
 
 def check_known(snapshot: Snapshot) -> None:
