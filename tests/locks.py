@@ -1,7 +1,6 @@
 """A lock for tests: small numbers that hang together, and a folder of build files that it describes."""
 
 import hashlib
-from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,7 +64,6 @@ def a_discovery(pool: tuple[Source, ...]) -> Discovery:
         base="acme/base-135m",
         endpoint="https://hub.example",
         candidates=(*accepted, *refused),
-        verdicts=dict(Counter(c.verdict for c in (*accepted, *refused))),
         datasets=datasets,
     )
 

@@ -15,13 +15,13 @@ from hubexpert.discover.aliases import canonical_base
 from hubexpert.errors import HubExpertError
 from hubexpert.hub import look, resolve
 from hubexpert.localhub import Store
-from hubexpert.lock import Lock, locked_recipe, read_lock, write_lock
+from hubexpert.lock import Lock, locked_discovery, locked_recipe, read_lock, write_lock
 from hubexpert.publish import publish
 from hubexpert.recipe import read_recipe
 from hubexpert.shots import digest, read_task
 from hubexpert.status import status
 from tests.commands import run
-from tests.locks import a_build_folder, a_lock
+from tests.locks import POOL, a_build_folder, a_discovery, a_lock, source
 
 SHOTS = '{"input": "2+2", "output": "4"}\n{"input": "3+3", "output": "6"}\n'
 TEST = '{"input": "5+5", "output": "10"}\n'
@@ -249,3 +249,21 @@ def test_a_hub_that_does_not_answer_us_is_an_error_and_not_fresh(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("Error: The Hub does not accept the token.")
+
+
+def test_the_lock_keeps_of_a_discovery_only_what_matters_for_the_expert() -> None:
+    """Downloads, likes, dates, other adapters and what a search finds change every day, and change nothing here."""
+    found = a_discovery(tuple(source(repo) for repo in POOL))
+    candidates = tuple(
+        c.model_copy(update={"downloads": 9, "likes": 9, "last_modified": "2026-01-01"})
+        for c in reversed(found.candidates)
+    )
+    busy = found.datasets[0].model_copy(
+        update={"downloads": 7, "sample": {"input": "x"}, "found_by": ("cited", "search")}
+    )
+    searched = busy.model_copy(update={"repo": "a/found", "cited_by": (), "found_by": ("search",)})
+    later = found.model_copy(
+        update={"candidates": candidates, "datasets": (searched, busy), "verdicts": {"accepted": 9, "too-old": 4}}
+    )
+    assert locked_discovery(later) == locked_discovery(found)
+    assert locked_discovery(found).datasets[0].source == found.datasets[0].source

@@ -143,7 +143,6 @@ def _provenance(lock: Lock) -> dict[str, Any]:
         }
 
     refused = _refused(lock)
-    codes = _refused_codes(lock)
     return {
         "experts": [
             {
@@ -156,8 +155,8 @@ def _provenance(lock: Lock) -> dict[str, Any]:
             for e in lock.build.experts
         ],
         "others": [row(score.source) for score in lock.scores.scores if score.source.repo not in experts],
-        "refused_total": codes.total(),
-        "refused_codes": sorted(codes.items(), key=lambda item: (-item[1], item[0])),
+        "refused_total": len(refused),
+        "refused_codes": Counter(refusal.code for refusal in refused).most_common(),
         "refused": [{"link": link(r.source, endpoint), "code": r.code, "reason": r.reason} for r in refused[:LISTED]],
         "license_flags": [
             {"link": link(part, endpoint), "kind": classify(part.license), "license": part.license or ""}
@@ -174,12 +173,6 @@ def _converted(peft_type: str | None, lost: float | None) -> str:
     kind = CONVERTIBLE.get(peft_type or "")
     error = f"{100 * lost:.1f} %" if lost >= 0.0005 else "below 0.1 %"
     return f"converted from {kind.name if kind else 'another type'} (error {error})"
-
-
-def _refused_codes(lock: Lock) -> Counter[str]:
-    """How many adapters discovery and scoring did not take, by reason code."""
-    refused = Counter({code: count for code, count in lock.discovery.verdicts.items() if code != ACCEPTED})
-    return refused + Counter(refusal.code for refusal in lock.scores.refused)
 
 
 def _refused(lock: Lock) -> list[Refused]:

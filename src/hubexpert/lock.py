@@ -40,16 +40,20 @@ def locked_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def locked_discovery(found: Discovery) -> Discovery:
-    """The discovery as the lock keeps it: in order of name, without what changes by itself and without others' rows."""
+    """The discovery as the lock keeps it, in order of name: what was inspected or named, and the datasets cited.
+
+    Left out is what changes by itself and changes nothing here: downloads, likes, dates, how many others there are,
+    what a search finds; and others' rows.
+    """
     own = {"downloads": 0, "likes": 0, "last_modified": None}
     candidates = sorted((c.model_copy(update=own) for c in found.candidates), key=lambda c: c.source.repo)
-    datasets = [d.model_copy(update={"downloads": 0, "sample": None}) for d in found.datasets]
-    return found.model_copy(
-        update={
-            "candidates": tuple(candidates),
-            "datasets": tuple(sorted(datasets, key=lambda d: d.repo)),
-            "verdicts": dict(sorted(found.verdicts.items())),
-        }
+    bare = {"downloads": 0, "sample": None, "configs": (), "reason": None, "found_by": ("cited",)}
+    cited = sorted((d for d in found.datasets if d.source and d.cited_by), key=lambda d: d.repo)
+    return Discovery(
+        base=found.base,
+        endpoint=found.endpoint,
+        candidates=tuple(candidates),
+        datasets=tuple(d.model_copy(update={**bare, "cited_by": tuple(sorted(d.cited_by))}) for d in cited),
     )
 
 

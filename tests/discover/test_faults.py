@@ -6,7 +6,7 @@ from typing import Any
 
 from hubexpert.localhub import Store
 from tests.discover.faults import Fault, client, faulty_hub
-from tests.discover.making import CONFIG, adapter
+from tests.discover.making import adapter
 
 DISCOVER = """
 import sys
@@ -18,33 +18,6 @@ print(discover({base!r}, DiscoverSection({section})).model_dump_json())
 
 def verdicts(output: str) -> dict[str, str]:
     return {c["source"]["repo"]: c["verdict"] for c in json.loads(output)["candidates"]}
-
-
-def test_passing_faults_midway_change_nothing(store: Store, endpoint: str, tmp_path: Path) -> None:
-    for name in "abcd":
-        store.add_folder(f"faults/{name}", adapter(tmp_path / name, "faults/base"))
-
-    def plan(method: str, path: str, before: int) -> Fault | None:
-        if before:
-            return None  # every fault happens once
-        if path.startswith("/faults/a/") and CONFIG in path:
-            return Fault(
-                429, {"RateLimit": '"resolvers";r=0;t=1', "RateLimit-Policy": '"fixed window";"resolvers";q=9;w=300'}
-            )
-        if path.startswith("/faults/b/") and CONFIG in path:
-            return Fault(429, {"Retry-After": "1"})
-        if path.startswith("/api/models/faults/b/"):
-            return Fault(503)
-        if path.startswith("/api/models/faults/c/"):
-            return Fault(reset="after")
-        if path.startswith("/faults/d/") and "safetensors" in path:
-            return Fault(500)
-        return None
-
-    with faulty_hub(endpoint, plan) as (address, _):
-        done = client(DISCOVER.format(base="faults/base", section=""), address)
-    assert done.returncode == 0, done.stderr
-    assert verdicts(done.stdout) == {f"faults/{name}": "accepted" for name in "abcd"}
 
 
 def test_what_the_scans_and_sizes_say_counts_and_a_repository_that_keeps_failing_is_refused(

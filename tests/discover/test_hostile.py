@@ -54,6 +54,7 @@ def kinds(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     filler = "x" * 1023 + "\n"
     deep = '{"a":' * 100_000 + "1" + "}" * 100_000
     wide = json.dumps({f"{'m' * 60}{i}": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for i in range(40_000)})
+    sides = json.dumps({"x": {"dtype": "F32", "shape": [2**31 - 1] * 500_000, "data_offsets": [0, 0]}})
     texts = {
         "huge-card": card(BASE) + filler * 50_000,
         "huge-metadata": f"---\nbase_model: {BASE}\nlicense: mit\nnote: |\n" + ("  " + filler) * 50_000 + "---\n",
@@ -74,6 +75,7 @@ def kinds(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     weights = {
         "wide-header": len(wide).to_bytes(8, "little") + wide.encode() + b"\0" * 4,
         "deep-header": len(deep).to_bytes(8, "little") + deep.encode(),
+        "many-sides": len(sides).to_bytes(8, "little") + sides.encode(),
         "endless-header": (2**63).to_bytes(8, "little") + b"{}",
     }
     for name, text in texts.items():
@@ -96,6 +98,7 @@ def kinds(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "control-base": "other-base",
         "wide-header": "header-broken",
         "deep-header": "header-broken",
+        "many-sides": "header-broken",
         "endless-header": "header-broken",
         "good": "accepted",
     }
@@ -113,6 +116,8 @@ def test_every_hostile_repository_ends_in_its_verdict(kinds: dict[str, str], end
             {"id": 7}, {"id": "x/y"}, {}, {"id": "x/y", "sha": "z" * 40}, {"id": None, "sha": "0" * 40},
             good | {"id": "hostile/odd-types", "tags": {"a": 1}, "siblings": "x", "config": [1], "downloads": "many"},
             good | {"id": "hostile/odd-dates", "lastModified": "+999999-99-99T99:99:99Z", "downloads": -(10**30)},
+            good | {"id": "hostile/surrogates-told", "author": "\udfff", "lastModified": "\ud800",
+                    "config": {"peft": {"base_model_name_or_path": "\ud83d"}}, "siblings": [{"rfilename": "\udead"}]},
             good | {"id": "hostile/many-tags", "tags": [*good["tags"], *(f"dataset:d{i}" for i in range(50_000))]},
         ]  # fmt: skip
         return [*listing, *(good | {"id": name} for name in names), *odd, 3, "x", None, [[]]]
@@ -126,8 +131,10 @@ def test_every_hostile_repository_ends_in_its_verdict(kinds: dict[str, str], end
     peak, candidates, datasets = json.loads(done.stdout)
     verdicts = {c["source"]["repo"].partition("/")[2]: c["verdict"] for c in candidates}
     assert len(verdicts) == len(candidates)
-    odd = {name: verdicts.pop(name) for name in ("odd-types", "odd-dates", "many-tags")}
-    assert odd == {"odd-types": "no-weights", "odd-dates": "missing", "many-tags": "missing"}
+    odd = {name: verdicts.pop(name) for name in ("odd-types", "odd-dates", "many-tags", "surrogates-told")}
+    assert odd == {
+        "odd-types": "no-weights", "odd-dates": "missing", "many-tags": "missing", "surrogates-told": "no-weights",
+    }  # fmt: skip
     assert verdicts == kinds
     assert peak < 400 * 1024, f"{peak / 1024:.0f} MiB"
     shown = json.dumps([c["reasons"] + c["remarks"] + [c["base"] or ""] for c in candidates], ensure_ascii=False)

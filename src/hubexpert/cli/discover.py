@@ -51,12 +51,10 @@ def discover(
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
     changed = _changed(section, **asked)
-    if wanted and changed == section:
+    if wanted and changed == section and not offline:
         workspace = Workspace(recipe.parent / WORKSPACE)
         with workspace.locked():
-            found, _ = discovery.discover_step(
-                wanted, workspace, again=True, quiet=out.quiet, refresh=refresh, offline=offline
-            )
+            found, _ = discovery.discover_step(wanted, workspace, again=True, quiet=out.quiet, refresh=refresh)
         show_discovery(found, discovery.refused_in(workspace), show, out)
         return
     with TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ class Out:
         """With `--json`: each record as one line on stdout. Otherwise nothing."""
         if self.json:
             for record in records:
-                click.echo(json.dumps(record, ensure_ascii=False))
+                click.echo(json.dumps(record))  # in ASCII: nothing in it can reach the terminal as a command
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table for people on stdout; numbers are right-aligned. Nothing with `--json`."""

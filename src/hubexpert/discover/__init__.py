@@ -15,6 +15,8 @@ from hubexpert.workspace import Workspace
 
 __all__ = ["discover", "discover_step", "read_refused", "refused_in", "resolve_name", "without_own", "writing"]
 
+METHOD = 1  # raised whenever verdicts are given differently: stored ones then do not hold
+
 
 def discover(
     base: str,
@@ -65,7 +67,7 @@ def discover(
 
 
 def discover_step(
-    recipe: Recipe, workspace: Workspace, *, again: bool, quiet: bool, refresh: bool = False, offline: bool = False
+    recipe: Recipe, workspace: Workspace, *, again: bool, quiet: bool, refresh: bool = False
 ) -> tuple[Discovery, bool]:
     """The recipe's discovery, kept in the workspace, and whether the Hub was asked.
 
@@ -75,17 +77,16 @@ def discover_step(
         again: ask the Hub even if the result in the workspace was made from the same recipe.
         quiet: no progress and no remarks on stderr.
         refresh: read the Hub's listings from the beginning.
-        offline: ask nothing; judge what is known.
 
     Raises:
         HubExpertError: as `discover`.
     """
     section, task = without_own(recipe), f"{recipe.task.name} {recipe.task.instruction}"
-    inputs = {"base": recipe.base, "discover": section, "task": task, "endpoint": hub.endpoint()}
+    inputs = {"method": METHOD, "base": recipe.base, "discover": section, "task": task, "endpoint": hub.endpoint()}
 
     def produce() -> Discovery:
         with writing(refused_in(workspace)) as each:
-            return discover(recipe.base, section, task=task, each=each, refresh=refresh, offline=offline, quiet=quiet)
+            return discover(recipe.base, section, task=task, each=each, refresh=refresh, quiet=quiet)
 
     return workspace.step("discovery", inputs, produce, Discovery, again=again)
 

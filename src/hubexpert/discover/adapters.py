@@ -19,6 +19,7 @@ from hubexpert.records import ACCEPTED, Candidate, Relative, Source
 Each = Callable[[Candidate], None]
 NO_COMMIT = "0" * 40  # what stands for the commit of a repository that cannot be seen, as git writes it
 PARALLEL = 8
+RELATIVES = 50  # copies of the base that are told
 ORDERS: dict[str, Callable[[Candidate], int | str]] = {
     "downloads": lambda c: c.downloads,
     "likes": lambda c: c.likes,
@@ -74,7 +75,7 @@ def discover_adapters(
     seen, unseen = named(section, snapshot if offline else None, pace)
     chosen = {repo: _Known(Evidence(kin, section, listing, named=True), ("id",)) for repo, listing in seen.items()}
     refused: Counter[str] = Counter()
-    relatives: set[Relative] = set()
+    relatives: dict[str, Relative] = {}
     for found in listed(snapshot, tags, kin, section):
         repo, evidence = found.listing.source.repo, Evidence(kin, section, found.listing)
         if repo in seen:
@@ -90,21 +91,21 @@ def discover_adapters(
         each(refused_one)
     if refused["beyond-limit"] and not quiet:
         tell(f"{refused['beyond-limit']:,} adapters are left out uninspected: `discover.limit` is {section.limit}.")
-    inspected = _inspect_all(list(chosen.values()), snapshot, pace, offline, quiet)
-    candidates = [*(_unseen(repo, error) for repo, error in unseen.items()), *inspected]
+    inspected = _inspect_all(list(chosen.values()), snapshot, pace, refresh=refresh, offline=offline, quiet=quiet)
+    candidates = [*(_unseen(repo, error, offline) for repo, error in unseen.items()), *inspected]
     by_name = sorted(candidates, key=lambda c: c.source.repo)
     return Survey(
         candidates=tuple(sorted(by_name, key=ORDERS[section.sort], reverse=True)),
         verdicts=dict((refused + Counter(c.verdict for c in candidates)).most_common()),
-        relatives=tuple(sorted(relatives | _relatives(candidates), key=lambda relative: relative.repo)),
+        relatives=tuple(found for _, found in sorted((relatives | _relatives(candidates)).items())[:RELATIVES]),
     )
 
 
 def _inspect_all(
-    known: Sequence[_Known], snapshot: Snapshot, pace: hub.Pace, offline: bool, quiet: bool
+    known: Sequence[_Known], snapshot: Snapshot, pace: hub.Pace, *, refresh: bool, offline: bool, quiet: bool
 ) -> list[Candidate]:
     def judged(one: _Known) -> Candidate:
-        evidence, given = inspect(one.evidence, snapshot, pace, offline=offline)
+        evidence, given = inspect(one.evidence, snapshot, pace, refresh=refresh, offline=offline)
         return candidate(evidence, one.found_by, given)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -112,6 +113,7 @@ def _inspect_all(
             return list(track(pool.map(judged, known), "Inspecting adapters", total=len(known), quiet=quiet))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # the Hub is away: do not ask for the rest in vain
+            pace.stop()
             raise
 
 
@@ -123,17 +125,17 @@ def _beyond(given: Verdict, limit: int) -> Verdict:
     return dataclasses.replace(given, code="beyond-limit", reasons=(sentence,))
 
 
-def _unseen(repo: str, error: hub.SourceError) -> Candidate:
-    """A named adapter of which the Hub tells nothing."""
+def _unseen(repo: str, error: hub.SourceError, offline: bool) -> Candidate:
+    """A named adapter of which nothing is told."""
     source = Source(repo=clean(repo), revision=NO_COMMIT)
-    code = reason_code(error, "unreadable")
+    code = "not-inspected" if offline else reason_code(error, "unreadable")
     return Candidate(source=source, verdict=code, reasons=(clean(error.message),), found_by=("id",))
 
 
-def _relatives(candidates: Iterable[Candidate]) -> set[Relative]:
-    """The copies of the base that these adapters name as theirs."""
+def _relatives(candidates: Iterable[Candidate]) -> dict[str, Relative]:
+    """The copies of the base that these adapters name as theirs, by their names in lower case."""
     return {
-        Relative(repo=c.base, relation=c.relation)
+        c.base.rstrip("/").lower(): Relative(repo=c.base, relation=c.relation)
         for c in candidates
         if c.base and c.relation in ("mirror", "quantized")
     }

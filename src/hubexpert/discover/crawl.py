@@ -14,7 +14,9 @@ from hubexpert.progress import track
 
 FRESH = 7 * 24 * 3600.0  # seconds; deletions, downloads and likes are only seen by a reading from the beginning
 RECENT = 3600.0  # seconds; so little changes in an hour that a small page holds it
+OVERLAP = 600.0  # seconds
 RESTARTS = 3
+PARALLEL = 4  # listings that are read side by side; their pages lie in memory
 PAGES = 400  # of one listing; the Hub allows an anonymous user 500 requests in five minutes
 Tick = Callable[[int], None]
 
@@ -63,7 +65,7 @@ def bring_up_to_date(
             raise _Stopped
         told.put(count)
 
-    with ThreadPoolExecutor(len(queries) or 1) as pool:
+    with ThreadPoolExecutor(PARALLEL) as pool:
         crawls = [pool.submit(_crawl, snapshot, query, pace, refresh, tick) for query in queries]
         for crawl in crawls:
             crawl.add_done_callback(lambda _: told.put(None))
@@ -72,6 +74,7 @@ def bring_up_to_date(
                 pass
         except BaseException:  # the Hub is away, or the user has enough: the others end with the page in hand
             stop.set()
+            pace.stop()
             raise
     for crawl in crawls:
         crawl.result()
@@ -102,9 +105,8 @@ def _crawl(snapshot: Snapshot, query: Query, pace: hub.Pace, refresh: bool, tick
     except hub.CursorError:
         pass  # it no longer knows the place: from the beginning
     for _ in range(RESTARTS):
-        begun = replace(state, run=snapshot.state(query.tag).run + 1, next=None, began=None, seen=0, cut=False)
         try:
-            return _read_all(snapshot, query, begun, pace, tick)
+            return _read_all(snapshot, query, snapshot.begin(query.tag), pace, tick)
         except hub.CursorError:
             continue
     raise HubExpertError(
@@ -122,7 +124,9 @@ def _read_all(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace, ti
         done = page.next is None or enough
         if done:
             now = time.time()
-            state = replace(state, next=None, cut=page.next is not None, newest=began, finished=now, updated=now)
+            state = replace(
+                state, next=None, cut=page.next is not None, newest=_before(began, now), finished=now, updated=now
+            )
         snapshot.add(query.tag, page.models, state, full=query.full, last=done)
         tick(len(page.models))
         if done:
@@ -135,9 +139,15 @@ def _read_changes(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace
     asked: float | None = None
     for page in hub.model_pages(query.tag, sort="modified", size=size, full=query.full, pace=pace):
         asked = asked or page.asked
-        done = any(moment(model) < (state.newest or 0.0) for model in page.models) or page.next is None
-        after = replace(state, newest=asked or state.newest, updated=time.time()) if done else state
+        done = page.next is None or any(0 < moment(model) < (state.newest or 0.0) for model in page.models)
+        now = time.time()
+        after = replace(state, newest=max(_before(asked, now), state.newest or 0.0), updated=now) if done else state
         snapshot.add(query.tag, page.models, after, full=query.full)
         tick(len(page.models))
         if done:
             return
+
+
+def _before(asked: float | None, now: float) -> float:
+    """The moment before which every change is known: the Hub's clock may be wrong, and its index late."""
+    return min(now if asked is None else asked, now) - OVERLAP

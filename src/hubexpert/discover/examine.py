@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubexpert import hub
-from hubexpert.discover.aliases import same_base
+from hubexpert.discover.aliases import names_of, same_base
 from hubexpert.discover.family import Family, family
 from hubexpert.discover.header import matrices
 from hubexpert.discover.inspection import reason_code
 from hubexpert.discover.reasons import Code, brief
 from hubexpert.discover.verdict import CONFIG_FILE, WEIGHTS_FILE, Evidence, candidate, stated_base, verdict
 from hubexpert.escape import clean
+from hubexpert.frontmatter import plain
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED, Candidate, Record
 
@@ -85,7 +86,7 @@ def examine(repo: str, base: str | None, section: DiscoverSection, *, revision: 
     return Examined(
         adapter=candidate(known, ("id",), dataclasses.replace(given, reasons=tuple(reasons))),
         base=meant,
-        configuration=known.config if isinstance(known.config, dict) else None,
+        configuration=_plain(known.config),
         modules=_modules(shapes),
         parameters=sum(map(math.prod, shapes.values())) if known.header is not None else None,
         scans=tuple(f"{brief(path)}: {brief(level)}" for path, level in listing.issues or ()),
@@ -101,7 +102,7 @@ def _family(base: str, stated: str | None, pace: hub.Pace) -> Family:
         relations = {name.lower(): relation for relation, name in hub.look(stated, pace=pace).bases}
     except hub.SourceError:  # a base nobody can see is a stranger's
         return plain
-    relation = relations.get(base.lower())
+    relation = next((relations[name.lower()] for name in names_of(base) if name.lower() in relations), None)
     quantized, tuned = ([stated] if relation == kind else [] for kind in ("quantized", "finetune"))
     return family(base, quantized, tuned)
 
@@ -117,3 +118,11 @@ def _modules(header: Mapping[str, tuple[int, ...]]) -> tuple[ModuleShape, ...]:
         ModuleShape(target=target, modules=number, rank=rank, inputs=inputs, outputs=outputs)
         for (target, rank, inputs, outputs), number in sorted(counted.items())
     )
+
+
+def _plain(config: Any) -> dict[str, Any] | None:
+    """A configuration that can be shown: values that no reader knows become None, and a bottomless one is none."""
+    try:
+        return dict(plain(config)) if isinstance(config, dict) else None
+    except ValueError:
+        return None

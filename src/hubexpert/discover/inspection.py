@@ -12,10 +12,19 @@ from hubexpert.escape import clean
 from hubexpert.records import ACCEPTED
 
 
-def inspect(known: Evidence, snapshot: Snapshot, pace: hub.Pace, *, offline: bool = False) -> tuple[Evidence, Verdict]:
+def inspect(
+    known: Evidence, snapshot: Snapshot, pace: hub.Pace, *, refresh: bool = False, offline: bool = False
+) -> tuple[Evidence, Verdict]:
     """All that must be known of one adapter, and its verdict.
 
-    Two requests at most, three where its licence has no id; none for what the snapshot knows of this commit.
+    Two requests at most, and a third where its licence has no id; none for what the snapshot knows of this commit.
+
+    Args:
+        known: what is known of it.
+        snapshot: where its files' contents are kept.
+        pace: of the requests.
+        refresh: look again at what could not be read.
+        offline: ask nothing.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
@@ -23,6 +32,8 @@ def inspect(known: Evidence, snapshot: Snapshot, pace: hub.Pace, *, offline: boo
     source = known.listing.source
     key = f"adapter {source.repo} {source.revision}"
     stored = dict(snapshot.recall(key) or {})
+    if refresh:
+        stored = {what: value for what, value in stored.items() if not what.endswith("-fault")}
     before = dict(stored)
     try:
         for learn in (_config, _header, _license):
@@ -59,7 +70,7 @@ def _header(known: Evidence, stored: dict[str, Any], pace: hub.Pace, offline: bo
 
 
 def _license(known: Evidence, stored: dict[str, Any], pace: hub.Pace, offline: bool) -> tuple[Evidence, Reason | None]:
-    if known.listing.source.license != "other":
+    if known.listing.source.license != "other" or "other" in map(str.lower, known.section.licenses):
         return known, None
 
     def read() -> Any:

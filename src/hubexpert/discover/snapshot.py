@@ -4,6 +4,7 @@ import json
 import sqlite3
 import time
 import zlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from hubexpert import hub
 from hubexpert.errors import HubExpertError
 
 VERSION = 2  # raised whenever the tables or what is in them change: the file is then made anew
+BATCH = 200  # listings that are read at a time
 WAIT = 60.0  # seconds; for another process that writes
 LISTING = TypeAdapter(hub.Listing)
 COLUMNS = {"downloads": "downloads", "likes": "likes", "modified": "modified"}
@@ -68,8 +70,7 @@ class Snapshot:
     def state(self, tag: str) -> State:
         """How far the listing of the tag is known."""
         with self._open() as db:
-            row = db.execute("SELECT * FROM queries WHERE tag = ?", (tag,)).fetchone()
-        return State(**{key: row[key] for key in row.keys() if key != "tag"}) if row else State()  # noqa: SIM118
+            return _read(db, tag)
 
     def add(self, tag: str, models: Sequence[hub.Listing], state: State, *, full: bool, last: bool = False) -> None:
         """Keep a page of the tag's listing, and how far that leads, together.
@@ -82,18 +83,26 @@ class Snapshot:
             last: it ends a reading from the beginning: what that did not show is no longer there.
         """
         rows = [_row(model) for model in models] if full else []
-        with self._open() as db:
+        with self._open(writing=True) as db:
             db.executemany("INSERT OR REPLACE INTO listings VALUES (?, ?, ?, ?, ?, ?)", rows)
             found = [(tag, model.source.repo, state.run) for model in models]
-            db.executemany("INSERT OR REPLACE INTO found VALUES (?, ?, ?)", found)
+            # Another process may read the same listing: the newer reading counts, whoever is first.
+            db.executemany(
+                "INSERT INTO found VALUES (?, ?, ?) ON CONFLICT (tag, repo) DO UPDATE SET run = max(run, excluded.run)",
+                found,
+            )
             if last:
-                db.execute("DELETE FROM found WHERE tag = ? AND run != ?", (tag, state.run))
+                db.execute("DELETE FROM found WHERE tag = ? AND run < ?", (tag, state.run))
                 db.execute("DELETE FROM listings WHERE repo NOT IN (SELECT repo FROM found)")
-            columns = asdict(state)
-            marks = ", ".join("?" * (1 + len(columns)))
-            names = ", ".join(columns)
-            # The names are those of this module's own record.
-            db.execute(f"INSERT OR REPLACE INTO queries (tag, {names}) VALUES ({marks})", (tag, *columns.values()))  # noqa: S608
+            _write(db, tag, state)
+
+    def begin(self, tag: str) -> State:
+        """The state with which a new reading of the tag's listing begins; no two get the same number."""
+        with self._open(writing=True) as db:
+            before = _read(db, tag)
+            state = replace(before, run=before.run + 1, next=None, began=None, seen=0, cut=False)
+            _write(db, tag, replace(state, next=before.next))  # until its first page is there, the old place holds
+        return state
 
     def names(self, tag: str) -> tuple[str, ...]:
         """The repositories under the tag."""
@@ -109,19 +118,27 @@ class Snapshot:
         With each: whether a tag, and whether its configuration led to it. In the order of `sort`, then by name.
         """
         known = lru_cache(1 << 16)(lambda base: base is not None and related(base))
+        under = "EXISTS (SELECT 1 FROM found f WHERE f.repo = l.repo AND f.tag IN ({}))"
         with self._open() as db:
             db.create_function("related", 1, known, deterministic=True)
-            under = "EXISTS (SELECT 1 FROM found f WHERE f.repo = l.repo AND f.tag IN ({}))"
             # The query is made of constants of this module; every value from outside is bound.
-            rows = db.execute(
-                "SELECT data, tagged, stated FROM (SELECT l.data, l.repo, l.downloads, l.likes, l.modified,"  # noqa: S608
+            found = db.execute(
+                "SELECT 4 * place + 2 * tagged + stated FROM"  # noqa: S608
+                " (SELECT l.rowid AS place, l.repo, l.downloads, l.likes, l.modified,"
                 f" {under.format(_marks(tags))} AS tagged,"
-                f" (related(l.base) AND {under.format(_marks(libraries))}) AS stated FROM listings l)"
+                f" (coalesce(related(l.base), 0) AND {under.format(_marks(libraries))}) AS stated FROM listings l)"
                 f" WHERE tagged OR stated ORDER BY {COLUMNS[sort]} DESC, repo",
                 (*tags, *libraries),
             )
-            for row in rows:
-                yield LISTING.validate_json(zlib.decompress(row["data"])), bool(row["tagged"]), bool(row["stated"])
+            places = array("q", (row[0] for row in found))  # eight bytes each: of a popular base there are many
+        for start in range(0, len(places), BATCH):  # so that nobody who writes has to wait for whoever reads this
+            batch = places[start : start + BATCH]
+            with self._open() as db:
+                query = "SELECT data FROM listings WHERE rowid = ?"
+                rows = [db.execute(query, (place >> 2,)).fetchone() for place in batch]
+            for row, place in zip(rows, batch, strict=True):
+                if row is not None:  # else it is gone since
+                    yield LISTING.validate_json(zlib.decompress(row["data"])), bool(place & 2), bool(place & 1)
 
     def listing(self, repo: str) -> hub.Listing:
         """What the listings said of a model when the Hub was last asked.
@@ -144,12 +161,12 @@ class Snapshot:
     def keep(self, key: str, value: Any) -> None:
         """Keep a JSON value under the key."""
         data = zlib.compress(json.dumps(value).encode())
-        with self._open() as db:
+        with self._open(writing=True) as db:
             db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (key, time.time(), data))
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose statements take effect together when the block ends well."""
+    def _open(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements take effect together when the block ends well; a writer has its turn alone."""
         try:
             db = sqlite3.connect(self.path, timeout=WAIT)
         except sqlite3.OperationalError as error:
@@ -157,6 +174,8 @@ class Snapshot:
         db.row_factory = sqlite3.Row
         try:
             with db:
+                if writing:
+                    db.execute("BEGIN IMMEDIATE")
                 yield db
         except sqlite3.DatabaseError as error:
             raise _unusable(self.path, error) from error
@@ -195,6 +214,21 @@ def _prepare(path: Path) -> None:
             db.execute(f"PRAGMA user_version = {VERSION}")
     finally:
         db.close()
+
+
+def _read(db: sqlite3.Connection, tag: str) -> State:
+    row = db.execute("SELECT * FROM queries WHERE tag = ?", (tag,)).fetchone()
+    return State(**{key: row[key] for key in row.keys() if key != "tag"}) if row else State()  # noqa: SIM118
+
+
+def _write(db: sqlite3.Connection, tag: str, state: State) -> None:
+    """Keep the state, unless another process has begun a newer reading or knows more of the same one."""
+    before, columns = _read(db, tag), asdict(state)
+    if state.run < before.run or (state.run == before.run and (before.newest or 0.0) > (state.newest or 0.0)):
+        return
+    names, marks = ", ".join(columns), ", ".join("?" * (1 + len(columns)))
+    # The names are those of this module's own record.
+    db.execute(f"INSERT OR REPLACE INTO queries (tag, {names}) VALUES ({marks})", (tag, *columns.values()))  # noqa: S608
 
 
 def moment(listing: hub.Listing) -> float:

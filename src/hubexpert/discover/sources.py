@@ -109,11 +109,21 @@ def named(
         if _excluded(repo, section):
             continue
         try:
-            listing = snapshot.listing(repo) if snapshot else hub.look(repo, revision or None, pace=pace)
-            seen[listing.source.repo] = listing  # not the name as typed: that may be a former one or in another case
+            listing = _offline(snapshot, repo, revision) if snapshot else hub.look(repo, revision or None, pace=pace)
+            if not _excluded(listing.source.repo, section):
+                seen[listing.source.repo] = listing  # not the name as typed: a former one, or in another case
         except hub.SourceError as error:
-            unseen[repo] = error
-    return seen, unseen
+            unseen.setdefault(repo.lower(), error)
+    known = {name.lower() for name in seen}
+    return seen, {repo: error for repo, error in unseen.items() if repo not in known}
+
+
+def _offline(snapshot: Snapshot, repo: str, revision: str) -> hub.Listing:
+    """What is known of a named adapter; only its main branch is."""
+    listing = snapshot.listing(repo)
+    if revision and revision != listing.source.revision:
+        raise hub.SourceError(f"{repo}@{revision} is not known offline.", fix="run it online once", kind="missing")
+    return listing
 
 
 def _excluded(repo: str, section: DiscoverSection) -> bool:

@@ -179,6 +179,9 @@ def _translated_status(error: HfHubHTTPError, about: str) -> HubExpertError:
 
 
 def _translated_fault(error: BaseException, about: str) -> HubExpertError:
+    if isinstance(error, httpx2.TooManyRedirects | httpx2.DecodingError):
+        message = f"What the Hub answers for {about} cannot be read ({type(error).__name__})."
+        return SourceError(message, fix="leave it out", kind="failing")
     if isinstance(error, httpx2.HTTPError):
         fix = "check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 works from the cache alone"
         return HubExpertError(f"The Hub at {endpoint()} cannot be reached ({type(error).__name__}).", fix=fix)

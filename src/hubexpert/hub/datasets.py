@@ -11,12 +11,13 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from hubexpert.frontmatter import plain
 from hubexpert.hub.calls import SourceError, call
 from hubexpert.hub.license import stated_license
-from hubexpert.hub.look import COMMIT
+from hubexpert.hub.look import COMMIT, count, text
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import get_json, page
 from hubexpert.records import Source
 
 EXPAND = ("cardData", "downloads", "gated", "lastModified", "mainSize", "private", "sha", "siblings", "tags")
+MOST = 1000  # tags and files of a dataset that are kept
 ODD = (
     AttributeError,
     LookupError,
@@ -95,23 +96,20 @@ def _read(said: Any) -> DatasetListing:
     if not COMMIT.fullmatch(sha) or not isinstance(card, dict | None):
         raise ValueError("no commit, or a card that is no mapping")
     card = plain(card or {})
-    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    tags = [text(tag) for tag in tags[:MOST] if isinstance(tag, str)] if isinstance(tags, list) else []
+    validate_repo_id(said["id"])
     files = [file for file in said.get("siblings") or [] if isinstance(file["rfilename"], str)]
-    sizes = [_count(file.get("size")) for file in files]
+    sizes = [count(file.get("size")) for file in files]
     known = [size for size in sizes if size is not None]
     source = Source(repo=said["id"], revision=sha, license=stated_license(tags, card), repo_type="dataset")
     return DatasetListing(
         source=source,
-        downloads=_count(said.get("downloads")) or 0,
+        downloads=count(said.get("downloads")) or 0,
         gated=bool(said.get("gated")),
         private=bool(said.get("private")),
-        size=sum(known) if known else _count(said.get("mainSize")),
+        size=sum(known) if known else count(said.get("mainSize")),
         card=card,
-        files=tuple(file["rfilename"] for file in files),
+        files=tuple(text(file["rfilename"]) for file in files[:MOST]),
         tags=tuple(tags),
-        last_modified=said["lastModified"] if isinstance(said.get("lastModified"), str) else None,
+        last_modified=text(said["lastModified"]) if isinstance(said.get("lastModified"), str) else None,
     )
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None

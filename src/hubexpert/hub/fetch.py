@@ -27,6 +27,7 @@ from hubexpert.hub.web import read
 from hubexpert.records import Source
 
 LONGEST_HEADER = 1 << 24  # bytes
+SIDES = 8  # of a tensor
 SECOND_COPIES = ["*/*", "consolidated*", "*.fp16.safetensors", "*.bf16.safetensors"]
 BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "I64": 64, "I32": 32, "I16": 16, "I8": 8,
@@ -111,8 +112,8 @@ def _first_part(source: Source, filename: str, pace: Pace) -> tuple[bytes, int |
         if error.response.status_code == 416:  # no byte lies in the range: the file is empty
             return b"", 0
         raise
-    told = body.headers.get("content-range", "").rpartition("/")[2] or body.headers.get("x-linked-size", "")
-    size = int(told) if told.isdecimal() else None
+    told = (body.headers.get("content-range", "").rpartition("/")[2], body.headers.get("x-linked-size", ""))
+    size = next((int(value) for value in told if value.isdecimal() and len(value) < 19), None)
     length = 8 + int.from_bytes(body.content[:8], "little")
     if body.whole and len(body.content) < min(length, size or 0, LONGEST_HEADER):
         raise httpx2.ReadError("the header ends too early")
@@ -128,7 +129,7 @@ def _shapes(tensors: dict[str, Any], space: int | None) -> dict[str, tuple[int, 
     shapes = {}
     for name, tensor in tensors.items():
         shape = tuple(tensor["shape"])
-        if not all(type(side) is int and 0 <= side < 2**31 for side in shape):
+        if len(shape) > SIDES or not all(type(side) is int and 0 <= side < 2**31 for side in shape):
             raise ValueError("a side is no size")
         begin, end = tensor["data_offsets"]
         bits = BITS.get(tensor["dtype"])

@@ -29,7 +29,7 @@ def _named_license(value: Any, card: Mapping[str, Any]) -> str | None:
     """The licence's id in lower case; of `other` its name; None for none, `unknown` and what is no text."""
     first = value[0] if isinstance(value, list) and value else value
     name = card.get("license_name")
-    if first == "other" and isinstance(name, str) and name.strip():
+    if first == "other" and isinstance(name, str) and name.strip().lower() not in ("", "unknown"):
         first = name
     text = clean(first, longest=100).lower() if isinstance(first, str) else ""
     return text if text and text != "unknown" else None

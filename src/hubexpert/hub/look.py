@@ -94,7 +94,7 @@ def model_pages(
     """
     expand = [("expand", name) for name in (FULL if full else BRIEF)]
     query = [("filter", tag), ("sort", SORTS[sort]), ("limit", str(size)), *expand]
-    for page in pages("models", resume or query, pace=pace or Pace()):
+    for page in pages("models", query, resume=resume, pace=pace or Pace()):
         yield ModelPage(_listings(page.entries), page.next, page.asked)
 
 
@@ -191,27 +191,26 @@ def _listing(raw: Mapping[str, Any]) -> Listing | None:
         validate_repo_id(repo)
     except HFValidationError:
         return None
-    tags = [tag for tag in _sequence(raw.get("tags")) if isinstance(tag, str)]
+    tags = [text(tag) for tag in _sequence(raw.get("tags")) if isinstance(tag, str)]
     card, config, status = (_mapping(raw.get(key)) for key in ("cardData", "config", "securityRepoStatus"))
     base = _mapping(config.get("peft")).get("base_model_name_or_path")
-    files = {str(file.get("rfilename")): file.get("size") for file in map(_mapping, _sequence(raw.get("siblings")))}
-    size = files.get(WEIGHTS_FILE)
+    files = {text(file.get("rfilename")): file.get("size") for file in map(_mapping, _sequence(raw.get("siblings")))}
     author, modified = raw.get("author"), raw.get("lastModified")
     found = [_mapping(issue) for issue in _sequence(status.get("filesWithIssues"))]
     return Listing(
         source=Source(repo=repo, revision=sha, license=stated_license(tags, card)),
-        base=base[:NAME] if isinstance(base, str) and base else None,
+        base=text(base) if isinstance(base, str) and base else None,
         bases=_bases(tags),
         files=tuple(files),
         datasets=_after("dataset:", tags),
-        author=author if isinstance(author, str) else repo.partition("/")[0],
-        last_modified=modified if isinstance(modified, str) else None,
-        downloads=_number(raw.get("downloads")),
-        likes=_number(raw.get("likes")),
+        author=text(author) if isinstance(author, str) else repo.partition("/")[0],
+        last_modified=text(modified) if isinstance(modified, str) else None,
+        downloads=count(raw.get("downloads")) or 0,
+        likes=count(raw.get("likes")) or 0,
         gated=bool(raw.get("gated")),
         private=bool(raw.get("private")),
-        size=size if type(size) is int else None,
-        issues=tuple((str(issue.get("path")), str(issue.get("level"))) for issue in found if issue)
+        size=count(files.get(WEIGHTS_FILE)),
+        issues=tuple((text(issue.get("path")), text(issue.get("level"))) for issue in found if issue)
         if "securityRepoStatus" in raw
         else None,
     )
@@ -231,7 +230,7 @@ def _bases(tags: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _after(prefix: str, tags: Sequence[str]) -> tuple[str, ...]:
     """What follows the prefix, once each, in order; no more than a card has reason to hold."""
-    return tuple(dict.fromkeys(tag[len(prefix) :][:NAME] for tag in tags if tag.startswith(prefix)))[:MOST]
+    return tuple(dict.fromkeys(tag[len(prefix) :] for tag in tags if tag.startswith(prefix)))[:MOST]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -242,8 +241,14 @@ def _sequence(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _number(value: Any) -> int:
-    return value if type(value) is int and 0 <= value < 2**63 else 0
+def count(value: Any) -> int | None:
+    """A number of something as the Hub tells it; None where it is none."""
+    return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def text(value: Any) -> str:
+    """A stranger's text so that it can be written and sent: cut, and without lone surrogates."""
+    return str(value)[:NAME].encode(errors="replace").decode()
 
 
 def _cached(repo: str, repo_type: str, revision: str | None, *names: str) -> Path | None:

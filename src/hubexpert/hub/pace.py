@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # exported at run time only
 
+from hubexpert.hub.calls import LONGEST_WAIT
+
 KEPT = 5  # one request in so many is left to others
 
 
@@ -31,18 +33,22 @@ class Pace:
     _windows: dict[str, _Window] = field(default_factory=dict)
     _told: float = 0.0  # up to which moment the wait has been told
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
     def before(self, url: str) -> None:
         """Wait until a request to `url` is within its window."""
-        while (wait := self._reserve(_bucket(url))) > 0:
+        while not self._stopped.is_set() and (wait := self._reserve(_bucket(url))) > 0:
             self.pause(wait)
 
     def after(self, headers: Mapping[str, str]) -> None:
         """Note what an answer tells of its window."""
-        told = parse_ratelimit_headers(headers)
+        try:
+            told = parse_ratelimit_headers(headers)
+        except ValueError:  # numbers of thousands of digits
+            return
         if told is None:
             return
-        ends = time.monotonic() + told.reset_in_seconds
+        ends = time.monotonic() + min(told.reset_in_seconds, LONGEST_WAIT)
         reserve = told.limit // KEPT if told.limit else 0
         with self._lock:
             known = self._windows.get(told.resource_type)
@@ -58,7 +64,11 @@ class Pace:
             self._told = max(until, self._told) if tell else self._told
         if tell:
             print(f"Within the Hub's rate limit: waiting {seconds:.0f} s.", file=sys.stderr, flush=True)  # noqa: T201
-        time.sleep(seconds)
+        self._stopped.wait(min(seconds, LONGEST_WAIT))
+
+    def stop(self) -> None:
+        """Let nobody wait any longer: the work has failed, or the user has enough."""
+        self._stopped.set()
 
     def _reserve(self, bucket: str) -> float:
         """Seconds to wait; 0 once a request of the bucket is taken from what is left."""

@@ -8,31 +8,49 @@ folder of the dataset's name in the current one for the dataset.
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 SECONDS = 60  # of computing
 MEMORY = 4 << 30  # bytes
-TEXT, ITEMS, DEPTH = 2000, 50, 6  # characters of a text, items of a list or mapping, levels
+TEXT, ITEMS, DEPTH, VALUES = (
+    2000,
+    50,
+    6,
+    2000,
+)  # characters of a text, items of a list or mapping, levels, values of a row
 
 
-def cut(value: Any, depth: int = 0) -> Any:
+def cut(value: Any) -> Any:
     """`value` made of JSON types, cut short; bytes (images, audio) become `<binary>`."""
+    return _cut(value, iter(range(VALUES)), 0)
+
+
+def _cut(value: Any, left: Iterator[int], depth: int) -> Any:
+    if next(left, None) is None:
+        return None
     if value is None or isinstance(value, bool | int | float):
         return value if value == value and abs(value or 0) < 1 << 63 else None
     if isinstance(value, str):
-        return value[:TEXT].encode(errors="replace").decode()
+        return _text(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return "<binary>"
     if isinstance(value, dict):
         if set(value) == {"bytes", "path"}:  # a picture or a sound that was not decoded
             return "<binary>"
         return (
-            {cut(str(key)): cut(item, depth + 1) for key, item in islice(value.items(), ITEMS)} if depth < DEPTH else {}
+            {_text(key): _cut(item, left, depth + 1) for key, item in islice(value.items(), ITEMS)}
+            if depth < DEPTH
+            else {}
         )
     if isinstance(value, list | tuple):
-        return [cut(item, depth + 1) for item in value[:ITEMS]] if depth < DEPTH else []
-    return cut(str(value))  # dates, decimals
+        return [_cut(item, left, depth + 1) for item in value[:ITEMS]] if depth < DEPTH else []
+    return _text(value)  # dates, decimals
+
+
+def _text(value: Any) -> str:
+    return str(value)[:TEXT].encode(errors="replace").decode()
 
 
 def rows(repo: str, revision: str, config: str | None, split: str | None, count: int) -> list[Any]:

@@ -2,11 +2,12 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import httpx2
 from huggingface_hub import constants, get_session
@@ -14,11 +15,18 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
-from hubexpert.hub.calls import TIMEOUT, call
+from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.hub.pace import Pace
 
-LONGEST_PAGE = 1 << 27  # bytes of a listing's page
+LONGEST = 1 << 25  # bytes of an answer of the API
+DEADLINE = 300.0  # seconds for one answer
+DIGITS = 18  # of an integer; longer ones mean nothing here, and take long to read
+EMPTY = 3  # pages without an entry that may follow one another
 Parameters = Sequence[tuple[str, str]]
+
+
+class TooLargeError(SourceError):
+    """An answer is larger than what is read of one."""
 
 
 class CursorError(Exception):
@@ -69,14 +77,17 @@ def read(
         enough: reading ends where this holds of what was read.
     """
     content = bytearray()
+    until = time.monotonic() + DEADLINE
     sent = {**build_hf_headers(), **(headers or {})}
     pace.before(url)
     with get_session().stream("GET", url, params=tuple(parameters) or None, headers=sent, timeout=TIMEOUT) as response:
         for answer in (*response.history, response):
             pace.after(answer.headers)
-        hf_raise_for_status(response)
+        _raise_for_status(response)
         for chunk in response.iter_bytes():
             content += chunk
+            if time.monotonic() > until:
+                raise httpx2.ReadTimeout(f"not within {DEADLINE:.0f} s")
             if len(content) > longest or enough(content):
                 return Body(bytes(content[:longest]), _merged(response), whole=False)
     return Body(bytes(content), _merged(response), whole=True)
@@ -86,25 +97,39 @@ def get_json(url: str, about: str, *, pace: Pace, parameters: Parameters = ()) -
     """The JSON value at an address of the Hub's API, and the answer it came in.
 
     Raises:
-        SourceError: the repository is at fault.
+        SourceError: the repository is at fault, or what is said of it is too large or too deep to read.
         HubExpertError: the Hub cannot be reached or refuses, or it is no Hub.
     """
     return call(lambda: _read_json(url, about, pace, parameters), about, rest=pace.pause)
 
 
+def _raise_for_status(response: httpx2.Response) -> None:
+    """As the client does it, which stumbles over an error whose body is another JSON value than it expects."""
+    try:
+        hf_raise_for_status(response)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise HfHubHTTPError(f"{response.status_code}", response=response) from error
+
+
 def _read_json(url: str, about: str, pace: Pace, parameters: Parameters) -> tuple[Any, Body]:
     """One attempt of `get_json`."""
-    body = read(url, longest=LONGEST_PAGE, pace=pace, parameters=parameters)
+    body = read(url, longest=LONGEST, pace=pace, parameters=parameters)
     if not body.whole:
-        raise HubExpertError(f"The Hub's answer on {about} is too large to read.", fix="leave it out")
+        message = f"The Hub's answer on {about} is too large to read."
+        raise TooLargeError(message, fix="leave it out", kind="broken")
     try:
-        return json.loads(body.content), body
+        return json.loads(body.content, parse_int=_integer), body
     except RecursionError as error:
-        raise HubExpertError(f"The Hub's answer on {about} cannot be read.", fix="leave it out") from error
+        message = f"The Hub's answer on {about} cannot be read."
+        raise SourceError(message, fix="leave it out", kind="broken") from error
     except ValueError as error:
         if "json" in body.headers.get("content-type", ""):  # a Hub speaks, and was cut short
             raise httpx2.ReadError("the answer ends too early") from error
         raise json.JSONDecodeError("no JSON", "", 0) from error
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= DIGITS else 0
 
 
 def page(path: str, query: Parameters | str, *, pace: Pace, about: str = "the listing") -> Page:
@@ -131,23 +156,59 @@ def page(path: str, query: Parameters | str, *, pace: Pace, about: str = "the li
         raise
     if not isinstance(value, list):
         raise HubExpertError(f"What answers at {constants.ENDPOINT} is no Hub.", fix="check HF_ENDPOINT")
+    return Page([entry for entry in value if isinstance(entry, dict)], _following(body), _moment(body.headers))
+
+
+def _following(body: Body) -> str | None:
+    """The query of the next page. Only the query: the token goes to no other place than the one it was given for."""
     link = re.search(r'<([^<>]*)>\s*;\s*rel="?next"?', body.headers.get("link", ""))
-    # Only the query is taken: the token goes to no other place than the one it was given for.
-    following = urlsplit(link[1]).query if link else ""
-    return Page([entry for entry in value if isinstance(entry, dict)], following or None, _moment(body.headers))
+    return link[1].partition("?")[2].partition("#")[0] or None if link else None
 
 
-def pages(path: str, query: Parameters | str, *, pace: Pace) -> Iterator[Page]:
-    """The pages of a listing from `query` on; each is asked for when it is needed.
+def pages(path: str, query: Parameters, *, resume: str | None = None, pace: Pace) -> Iterator[Page]:
+    """The pages of a listing; each is asked for when it is needed.
+
+    A page that is too large to read is asked for again in smaller ones.
+
+    Args:
+        path: of the API: `models` or `datasets`.
+        query: the listing's parameters, among them the `limit` of a page.
+        resume: `Page.next` of an earlier page, to go on from there.
+        pace: of the work the requests belong to.
 
     Raises:
-        CursorError, HubExpertError: as `page`.
+        CursorError: the Hub no longer knows where to go on, or leads in a circle.
+        HubExpertError: the Hub cannot be reached or refuses.
     """
-    following: Parameters | str | None = query
+    following: Parameters | str | None = resume or query
+    before: set[str] = set()
+    empty = 0
     while following is not None:
-        found = page(path, following, pace=pace)
+        try:
+            found = page(path, following, pace=pace)
+        except TooLargeError:
+            smaller = _smaller(following)
+            if smaller is None:
+                raise
+            following = smaller
+            continue
+        empty = 0 if found.entries else empty + 1
+        if found.next in before or empty > EMPTY:
+            raise CursorError
+        if found.next is not None:
+            before.add(found.next)
         yield found
         following = found.next
+
+
+def _smaller(query: Parameters | str) -> Parameters | str | None:
+    """The same query for a tenth of the entries; None where it asks for one."""
+    given = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else query
+    limit = next((int(value) for name, value in given if name == "limit" and value.isdecimal()), 1)
+    if limit <= 1:
+        return None
+    changed = [(name, str(max(limit // 10, 1)) if name == "limit" else value) for name, value in given]
+    return urlencode(changed) if isinstance(query, str) else changed
 
 
 def _merged(response: httpx2.Response) -> dict[str, str]:
