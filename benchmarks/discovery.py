@@ -35,7 +35,8 @@ from hubscale.sizes import (
 
 SHARE = 0.03  # of the first run's requests, for the second one
 MIB = 1 << 20
-FLOOR, ALONE = "a base without adapters", "huggingface_hub alone"
+COLUMNS = ("run", *KINDS, "of adapters", "all", "seconds", "CPU s", "peak MiB", "snapshot MiB", "accepted")
+FLOOR, ALONE, ROWLESS = "a base without adapters", "huggingface_hub alone", "first, no rows read"
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,11 @@ def nothing(root: Path) -> Run:
 
 
 def twice(hub: Scene) -> Figures:
-    """The first run, and another right after it."""
+    """The first run, another right after it, and a first run that reads no rows of datasets."""
     cold, warm = hub.discover("home"), hub.discover("home")
-    return Figures({"first": cold, "second": warm}, tuple(first_and_second(hub, cold, warm, SHARE)))
+    rowless = hub.discover("rowless", rows=False)
+    checks = (*first_and_second(hub, cold, warm, SHARE), same("without rows the same is told", cold, rowless))
+    return Figures({"first": cold, "second": warm, ROWLESS: rowless}, checks)
 
 
 def further(hub: Scene, before: Mapping[str, Run]) -> Figures:
@@ -109,15 +112,17 @@ def further(hub: Scene, before: Mapping[str, Run]) -> Figures:
     tell("killed and resumed")
     found = killed(hub, cold)
     tell("the loop with huggingface_hub alone")
+    pairs = {"first": ROWLESS, "second": "second"}
     command = [sys.executable, str(HERE / "peer.py"), BASE, str(hub.limit)]
-    peers = {which: run(command, hub.proxy, hub.homes / "peer") for which in before}
+    peers = {which: run(command, hub.proxy, hub.homes / "peer") for which in pairs}
     tell("changes")
     pool, new, deleted = changes(hub, cold)
     later, anew = hub.discover("home"), hub.discover("home", "--refresh")
     whole = replace(planted(anew, pool), name="--refresh: every adapter once, deleted ones gone")
     checks = (*after_changes(hub, pool, new, later), whole)
     found += Figures({"after changes": later, "--refresh": anew}, checks, (stale(later, deleted),))
-    told = (each_accepted(cold), *(against(which, before[which], peer) for which, peer in peers.items()))
+    told = (rows_cost(cold, before[ROWLESS]), each_accepted(cold))
+    told += tuple(against(alike, before[alike], peers[name]) for name, alike in pairs.items())
     return found + Figures({f"{ALONE}, {which}": peer for which, peer in peers.items()}, remarks=told)
 
 
@@ -143,8 +148,12 @@ def stale(run_: Run, deleted: Sequence[str]) -> str:
 
 
 def memory(runs: Mapping[str, Run], sizes: Sequence[int]) -> tuple[Check, ...]:
-    """Whether memory above that of a run without adapters grows more slowly than the Hub."""
-    peaks = [next(run_.peak for name, run_ in runs.items() if name.startswith(f"{size:,} of")) for size in sizes]
+    """Whether memory above that of a run without adapters grows more slowly than the Hub.
+
+    Of runs that read no rows: the process that reads them is larger than discovery, whatever the Hub's size.
+    """
+    measured = {name: run_.peak for name, run_ in runs.items() if name.endswith(ROWLESS)}
+    peaks = [next(peak for name, peak in measured.items() if name.startswith(f"{size:,} of")) for size in sizes]
     above = [max(peak - runs[FLOOR].peak, 1) / MIB for peak in peaks]
     return tuple(
         at_most(
@@ -164,8 +173,8 @@ def report(found: Figures, asked: argparse.Namespace) -> str:
         f"Python {platform.python_version()}, huggingface_hub {version('huggingface_hub')}:"
         f" `python benchmarks/discovery.py --adapters {asked.adapters} --repos {asked.repos} --limit {asked.limit}`",
         "",
-        "| run | " + " | ".join(KINDS) + " | of adapters | seconds | CPU s | peak MiB | snapshot MiB | accepted |",
-        "|---|" + "---:|" * (len(KINDS) + 6),
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---|" + "---:|" * (len(COLUMNS) - 1),
         *(row(name, run_) for name, run_ in found.runs.items()),
         "",
         "| check | measured | bound | |",
@@ -180,7 +189,7 @@ def report(found: Figures, asked: argparse.Namespace) -> str:
 def row(name: str, found: Run) -> str:
     cost = f"{found.seconds:.1f} | {found.busy:.1f} | {found.peak / MIB:.0f} | {found.kept / MIB:.1f}"
     kinds = " | ".join(str(found.counts[kind]) for kind in KINDS)
-    return f"| {name} | {kinds} | {found.requests} | {cost} | {accepted(found)} |"
+    return f"| {name} | {kinds} | {found.of_adapters} | {found.requests} | {cost} | {accepted(found)} |"
 
 
 def accepted(found: Run) -> str:
@@ -191,17 +200,26 @@ def accepted(found: Run) -> str:
 
 
 def each_accepted(cold: Run) -> str:
-    fit = sum(line["verdict"] == "accepted" for line in cold.lines)
-    return f"Requests of the first run for each adapter that it accepts: {cold.requests / max(1, fit):.2f}."
+    fit = max(1, sum(line["verdict"] == "accepted" for line in cold.lines))
+    return f"Requests of the first run about adapters, for each one that it accepts: {cold.of_adapters / fit:.2f}."
+
+
+def rows_cost(cold: Run, rowless: Run) -> str:
+    """What reading the first rows of some datasets adds to a first run."""
+    return (
+        f"Rows of datasets: {cold.seconds - rowless.seconds:.1f} s of the first run's {cold.seconds:.1f} s,"
+        f" {cold.requests - rowless.requests} of its {cold.requests} requests."
+    )
 
 
 def against(which: str, ours: Run, peer: Run) -> str:
     """A run in words, beside the same one of the loop with the client alone."""
+    ratios = (peer.of_adapters / ours.of_adapters, peer.seconds / ours.seconds, peer.peak / ours.peak)
     return (
-        f"{ALONE}, {which} run: {peer.requests} requests about adapters, {peer.seconds:.1f} s,"
-        f" {peer.peak / MIB:.0f} MiB."
-        f" Discovery: {ours.requests}, {ours.seconds:.1f} s, {ours.peak / MIB:.0f} MiB."
-        f" Ratios: {peer.requests / ours.requests:.2f}, {peer.seconds / ours.seconds:.2f}, {peer.peak / ours.peak:.2f}."
+        f"Discovery, {which}: {ours.of_adapters} requests about adapters, {ours.seconds:.1f} s,"
+        f" {ours.peak / MIB:.0f} MiB."
+        f" {ALONE}: {peer.of_adapters}, {peer.seconds:.1f} s, {peer.peak / MIB:.0f} MiB."
+        f" Ratios: {', '.join(f'{ratio:.2f}' for ratio in ratios)}."
         f" It lists {peer.lines[0]['listed']:,} adapters, discovery {len(ours.lines):,}."
     )
 
@@ -211,7 +229,7 @@ def record(found: Figures) -> dict[str, Any]:
     runs = {
         name: {
             "requests": dict(run_.counts),
-            "of_adapters": run_.requests,
+            "of_adapters": run_.of_adapters,
             "inspected": run_.inspected,
             "told": len(run_.lines),
             "seconds": run_.seconds,

@@ -19,6 +19,13 @@ from .counting import Asked, CountingProxy
 
 HERE = Path(__file__).parent
 SOURCE = Path(hubexpert.__file__).parents[1]
+# Run like the command where `datasets` is not installed, so that no rows are read.
+WITHOUT_ROWS = """
+import sys
+sys.modules["datasets"] = None
+from hubexpert.cli.main import main
+main(sys.argv[1:])
+"""
 # What belongs to the adapters: not the datasets they cite, nor the storage that the Hub sends readers on to.
 OF_ADAPTERS = ("listing", "configuration", "header", "repository", "other")
 
@@ -32,7 +39,7 @@ class Run:
         asked: its requests, in their order.
         seconds: on the wall.
         busy: seconds of its own on the CPUs.
-        peak: bytes of memory.
+        peak: bytes of memory, of the largest among the command and the processes that it starts.
         kept: bytes of the snapshot that it left.
     """
 
@@ -50,6 +57,11 @@ class Run:
 
     @property
     def requests(self) -> int:
+        """All of its requests; those of the process that reads rows of datasets are among them."""
+        return len(self.asked)
+
+    @property
+    def of_adapters(self) -> int:
         """Its requests that are about adapters."""
         return sum(self.counts[kind] for kind in OF_ADAPTERS)
 
@@ -72,9 +84,10 @@ def served(root: Path) -> Iterator[str]:
             server.terminate()
 
 
-def discover(base: str, *options: str) -> list[str]:
-    """The command that users type."""
-    return [sys.executable, "-m", "hubexpert", "discover", "--base", base, "--json", "--quiet", *options]
+def discover(base: str, *options: str, rows: bool = True) -> list[str]:
+    """The command that users type; without `rows` as where `datasets`, which reads them, is not installed."""
+    started = ["-m", "hubexpert"] if rows else ["-c", WITHOUT_ROWS]
+    return [sys.executable, *started, "discover", "--base", base, "--json", "--quiet", *options]
 
 
 def run(command: Sequence[str], proxy: CountingProxy, home: Path) -> Run:
