@@ -164,7 +164,7 @@ def _show_verdicts(found: "Discovery", out: Out) -> None:
     names = [f"{relative.repo} ({relative.relation})" for relative in found.relatives]
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        out.text(f"Taken for the base, too: {', '.join(names[:5])}{more}")
+        out.text(f"Taken for the base, too: {', '.join(names[:5])}{more}\n")
 
 
 def _each_verdict(refused: Sequence["Candidate"]) -> list["Candidate"]:
