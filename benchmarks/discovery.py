@@ -35,7 +35,9 @@ from hubscale.sizes import (
 
 SHARE = 0.03  # of the first run's requests, for the second one
 MIB = 1 << 20
+COLUMNS = ("run", *KINDS, "of adapters", "all", "seconds", "CPU s", "peak MiB", "snapshot MiB", "accepted")
 FLOOR, ALONE = "a base without adapters", "huggingface_hub alone"
+DATA = ("first, with datasets", "second, with datasets")
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,16 @@ def nothing(root: Path) -> Run:
 
 
 def twice(hub: Scene) -> Figures:
-    """The first run, and another right after it."""
+    """The first run and another right after it; and two that look for datasets, too, and read rows of some."""
     cold, warm = hub.discover("home"), hub.discover("home")
-    return Figures({"first": cold, "second": warm}, tuple(first_and_second(hub, cold, warm, SHARE)))
+    more = hub.discover("data", "--show", "datasets"), hub.discover("data", "--show", "datasets")
+    part, told = more[1].requests / more[0].requests, f"{more[1].requests} of {more[0].requests}"
+    checks = (
+        *first_and_second(hub, cold, warm, SHARE),
+        at_most("with datasets: the second run's share of the first one's requests", part, SHARE, told),
+        same("with datasets: the second run tells the same", *more),
+    )
+    return Figures({"first": cold, "second": warm, **dict(zip(DATA, more, strict=True))}, checks)
 
 
 def further(hub: Scene, before: Mapping[str, Run]) -> Figures:
@@ -109,15 +118,17 @@ def further(hub: Scene, before: Mapping[str, Run]) -> Figures:
     tell("killed and resumed")
     found = killed(hub, cold)
     tell("the loop with huggingface_hub alone")
+    pairs = {"first": "first", "second": "second"}
     command = [sys.executable, str(HERE / "peer.py"), BASE, str(hub.limit)]
-    peers = {which: run(command, hub.proxy, hub.homes / "peer") for which in before}
+    peers = {which: run(command, hub.proxy, hub.homes / "peer") for which in pairs}
     tell("changes")
     pool, new, deleted = changes(hub, cold)
     later, anew = hub.discover("home"), hub.discover("home", "--refresh")
     whole = replace(planted(anew, pool), name="--refresh: every adapter once, deleted ones gone")
     checks = (*after_changes(hub, pool, new, later), whole)
     found += Figures({"after changes": later, "--refresh": anew}, checks, (stale(later, deleted),))
-    told = (each_accepted(cold), *(against(which, before[which], peer) for which, peer in peers.items()))
+    told = (data_cost(cold, before[DATA[0]]), each_accepted(cold))
+    told += tuple(against(alike, before[alike], peers[name]) for name, alike in pairs.items())
     return found + Figures({f"{ALONE}, {which}": peer for which, peer in peers.items()}, remarks=told)
 
 
@@ -144,7 +155,8 @@ def stale(run_: Run, deleted: Sequence[str]) -> str:
 
 def memory(runs: Mapping[str, Run], sizes: Sequence[int]) -> tuple[Check, ...]:
     """Whether memory above that of a run without adapters grows more slowly than the Hub."""
-    peaks = [next(run_.peak for name, run_ in runs.items() if name.startswith(f"{size:,} of")) for size in sizes]
+    measured = {name: run_.peak for name, run_ in runs.items() if name.endswith(": first")}
+    peaks = [next(peak for name, peak in measured.items() if name.startswith(f"{size:,} of")) for size in sizes]
     above = [max(peak - runs[FLOOR].peak, 1) / MIB for peak in peaks]
     return tuple(
         at_most(
@@ -164,8 +176,8 @@ def report(found: Figures, asked: argparse.Namespace) -> str:
         f"Python {platform.python_version()}, huggingface_hub {version('huggingface_hub')}:"
         f" `python benchmarks/discovery.py --adapters {asked.adapters} --repos {asked.repos} --limit {asked.limit}`",
         "",
-        "| run | " + " | ".join(KINDS) + " | of adapters | seconds | CPU s | peak MiB | snapshot MiB | accepted |",
-        "|---|" + "---:|" * (len(KINDS) + 6),
+        "| " + " | ".join(COLUMNS) + " |",
+        "|---|" + "---:|" * (len(COLUMNS) - 1),
         *(row(name, run_) for name, run_ in found.runs.items()),
         "",
         "| check | measured | bound | |",
@@ -180,7 +192,7 @@ def report(found: Figures, asked: argparse.Namespace) -> str:
 def row(name: str, found: Run) -> str:
     cost = f"{found.seconds:.1f} | {found.busy:.1f} | {found.peak / MIB:.0f} | {found.kept / MIB:.1f}"
     kinds = " | ".join(str(found.counts[kind]) for kind in KINDS)
-    return f"| {name} | {kinds} | {found.requests} | {cost} | {accepted(found)} |"
+    return f"| {name} | {kinds} | {found.of_adapters} | {found.requests} | {cost} | {accepted(found)} |"
 
 
 def accepted(found: Run) -> str:
@@ -191,17 +203,26 @@ def accepted(found: Run) -> str:
 
 
 def each_accepted(cold: Run) -> str:
-    fit = sum(line["verdict"] == "accepted" for line in cold.lines)
-    return f"Requests of the first run for each adapter that it accepts: {cold.requests / max(1, fit):.2f}."
+    fit = max(1, sum(line["verdict"] == "accepted" for line in cold.lines))
+    return f"Requests of the first run about adapters, for each one that it accepts: {cold.of_adapters / fit:.2f}."
+
+
+def data_cost(cold: Run, data: Run) -> str:
+    """What datasets and the first rows of some of them add to a first run."""
+    return (
+        f"Datasets and their first rows: {data.seconds - cold.seconds:.1f} s of {data.seconds:.1f} s,"
+        f" {data.requests - cold.requests} of {data.requests} requests."
+    )
 
 
 def against(which: str, ours: Run, peer: Run) -> str:
     """A run in words, beside the same one of the loop with the client alone."""
+    ratios = (peer.of_adapters / ours.of_adapters, peer.seconds / ours.seconds, peer.peak / ours.peak)
     return (
-        f"{ALONE}, {which} run: {peer.requests} requests about adapters, {peer.seconds:.1f} s,"
-        f" {peer.peak / MIB:.0f} MiB."
-        f" Discovery: {ours.requests}, {ours.seconds:.1f} s, {ours.peak / MIB:.0f} MiB."
-        f" Ratios: {peer.requests / ours.requests:.2f}, {peer.seconds / ours.seconds:.2f}, {peer.peak / ours.peak:.2f}."
+        f"Discovery, {which}: {ours.of_adapters} requests about adapters, {ours.seconds:.1f} s,"
+        f" {ours.peak / MIB:.0f} MiB."
+        f" {ALONE}: {peer.of_adapters}, {peer.seconds:.1f} s, {peer.peak / MIB:.0f} MiB."
+        f" Ratios: {', '.join(f'{ratio:.2f}' for ratio in ratios)}."
         f" It lists {peer.lines[0]['listed']:,} adapters, discovery {len(ours.lines):,}."
     )
 
@@ -211,7 +232,7 @@ def record(found: Figures) -> dict[str, Any]:
     runs = {
         name: {
             "requests": dict(run_.counts),
-            "of_adapters": run_.requests,
+            "of_adapters": run_.of_adapters,
             "inspected": run_.inspected,
             "told": len(run_.lines),
             "seconds": run_.seconds,

@@ -1,12 +1,13 @@
 """A proxy before the local Hub which notes every request that reaches it."""
 
 import http.client
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
@@ -54,6 +55,11 @@ class CountingProxy(ThreadingHTTPServer):
     def counts(self, since: int = 0) -> Counter[str]:
         """Requests by kind, without the first `since` ones."""
         return Counter(asked.kind for asked in self.log[since:])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that were killed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -32,7 +32,7 @@ class Run:
         asked: its requests, in their order.
         seconds: on the wall.
         busy: seconds of its own on the CPUs.
-        peak: bytes of memory.
+        peak: bytes of memory, of the largest among the command and the processes that it starts.
         kept: bytes of the snapshot that it left.
     """
 
@@ -50,6 +50,11 @@ class Run:
 
     @property
     def requests(self) -> int:
+        """All of its requests; those of the process that reads rows of datasets are among them."""
+        return len(self.asked)
+
+    @property
+    def of_adapters(self) -> int:
         """Its requests that are about adapters."""
         return sum(self.counts[kind] for kind in OF_ADAPTERS)
 
@@ -73,7 +78,7 @@ def served(root: Path) -> Iterator[str]:
 
 
 def discover(base: str, *options: str) -> list[str]:
-    """The command that users type."""
+    """The command that users type; it looks for datasets, too, only where it is to show them."""
     return [sys.executable, "-m", "hubexpert", "discover", "--base", base, "--json", "--quiet", *options]
 
 

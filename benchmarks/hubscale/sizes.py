@@ -53,7 +53,8 @@ class Scene:
 
     def discover(self, home: str, *options: str) -> Run:
         """A run of `hubexpert discover` for the base."""
-        return run(discover(BASE, "--limit", str(self.limit), *options), self.proxy, self.homes / home)
+        command = discover(BASE, "--limit", str(self.limit), *options)
+        return run(command, self.proxy, self.homes / home)
 
 
 @contextmanager
@@ -108,12 +109,13 @@ def at_most(name: str, measured: float, bound: float, told: str = "") -> Check:
 def first_and_second(scene: Scene, cold: Run, warm: Run, share: float) -> list[Check]:
     """What must hold of the first run and of the one right after it, which may take `share` of its requests."""
     pages = needed_pages(scene, tags_asked(cold))
+    told = f"{warm.requests} of {cold.requests}"
     bound = pages + 2 * cold.inspected
     return [
-        at_most("requests of the first run", cold.requests, bound, f"{pages} pages + 2 × {cold.inspected}"),
+        at_most("requests about adapters, first run", cold.of_adapters, bound, f"{pages} pages + 2 × {cold.inspected}"),
         at_most("listing pages of the first run", cold.counts["listing"], pages, "as many as the listings have"),
         at_most("adapters inspected", cold.inspected, scene.limit),
-        at_most("share of the requests, second run", warm.requests / cold.requests, share),
+        at_most("share of all requests, second run", warm.requests / cold.requests, share, told),
         planted(cold, scene.pool),
         same("second run tells the same", cold, warm),
     ]
@@ -149,10 +151,11 @@ def after_changes(scene: Scene, pool: Pool, new: frozenset[str], run: Run) -> li
     right = sum(repo in known and known[repo]["revision"] == heads[repo] for repo in new)
     ranks = [known[repo]["rank"] for repo in new if repo in known and known[repo]["verdict"] == "accepted"]
     bound = len(tags_asked(run)) + 2 * (CHANGED + DELETED)
+    told = f"a page a listing + 2 × {CHANGED + DELETED}"
     return [
         Check("changed adapters told at their new commit", str(right), str(len(new)), right == len(new)),
         Check("of these inspected anew", str(len(ranks)), "every one inspected has its new rank", _all_new(ranks)),
-        at_most("requests after changes", run.requests, bound, f"a page a listing + 2 × {CHANGED + DELETED}"),
+        at_most("requests about adapters, after changes", run.of_adapters, bound, told),
         Check(
             "adapters told after changes",
             f"{len(known):,}",

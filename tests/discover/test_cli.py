@@ -6,13 +6,23 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubexpert.cli.discover import discover
 from hubexpert.cli.init import render_recipe
 from hubexpert.discover import discover_step
 from hubexpert.localhub import Store
 from hubexpert.recipe import Recipe, parse_recipe, read_recipe
+from hubexpert.records import ColumnMap, DatasetCandidate, DatasetConfig, Record
 from hubexpert.workspace import Workspace
 from tests.commands import run
+from tests.discover.data import dataset
 from tests.discover.making import adapter, card
+
+
+def documented(title: str) -> list[str]:
+    """The first column of the first table below that title of `docs/discover.md`."""
+    text = (Path(__file__).parents[2] / "docs" / "discover.md").read_text()
+    rows = text.split(f"\n{title}\n")[1].split("\n#")[0].splitlines()
+    return [row.split("`")[1] for row in rows if row.startswith("| `")]
 
 
 @pytest.fixture()
@@ -30,9 +40,27 @@ def test_json_is_one_object_a_line_with_the_documented_keys(pool: str, capsys: p
     assert {line["repo"]: line["verdict"] for line in lines} == {f"{pool}-good": "accepted", f"{pool}-bad": "dora"}
     keys = ["repo", "revision", "verdict", "reasons", "found_by", "rank", "target_modules", "license", "downloads"]
     assert all(list(line)[: len(keys)] == keys for line in lines)
-    text = (Path(__file__).parents[2] / "docs" / "discover.md").read_text()
-    documented = [row.split("`")[1] for row in text.split("## Datasets")[0].splitlines() if row.startswith("| `")]
-    assert all(list(line) == documented for line in lines)
+    assert all(list(line) == documented("## Adapters") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("title", "record"),
+    [("## Datasets", DatasetCandidate), ("### An entry of `configs`", DatasetConfig), ("### `mapping`", ColumnMap)],
+)
+def test_the_documentation_has_every_key_of_a_dataset_in_its_order(title: str, record: type[Record]) -> None:
+    assert documented(title) == list(record.model_fields)
+
+
+def test_datasets_as_json_are_one_object_a_line(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("discover", "--base", pool, "--show", "datasets", "--json") == 0
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert list(line) == documented("## Datasets")
+    assert (line["repo"], line["verdict"], line["cited_by"]) == ("cli/data", "missing", [f"{pool}-good"])
+
+
+def test_the_documentation_names_every_option() -> None:
+    options = [option for parameter in discover.params for option in parameter.opts]
+    assert sorted(documented("## Options")) == sorted(options)
 
 
 def test_people_get_tables_and_the_way_on(pool: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,6 +70,33 @@ def test_people_get_tables_and_the_way_on(pool: str, capsys: pytest.CaptureFixtu
         assert expected in told.out
     assert "1 of 3 may be used" in told.err
     assert "cli/nowhere (named) is refused" in told.err
+
+
+def test_where_nothing_may_be_used_people_are_told_so_with_examples_of_every_verdict(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = f"cli/{tmp_path.name}"
+    doras = [(f"{base}-dora-{n}", adapter(tmp_path / f"dora-{n}", base, fields={"use_dora": True})) for n in range(5)]
+    store.add_folders([*doras, (f"{base}-ia3", adapter(tmp_path / "ia3", base, fields={"peft_type": "IA3"}))])
+    assert run("discover", "--base", base) == 0
+    told = capsys.readouterr().out
+    assert f"None of 6 adapters of {base} may be used." in told
+    assert "Its type IA3 is not converted to a LoRA." in told
+    assert sum(f"{base}-dora" in line for line in told.splitlines()) == 3
+    assert "… and 2 more: hubexpert inspect OWNER/NAME explains each." in told
+    assert all(line == line.rstrip() and len(line) <= 120 for line in told.splitlines())
+
+
+def test_a_dataset_whose_rows_cannot_be_read_is_shown_with_the_reason(
+    pool: str, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset(store, tmp_path, f"{pool}-rows", files={"train.parquet": b"PAR1"})
+    text = card(pool, extra=f"datasets: [{pool}-rows]")
+    store.add_folder(f"{pool}-citing", adapter(tmp_path / "citing", pool, text=text))
+    assert run("discover", "--base", pool, "--show", "datasets") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"The rows of {pool}-rows could not be read:" in told
+    assert "First rows" not in told
 
 
 def test_quiet_is_the_data_and_nothing_else(pool: str, capsys: pytest.CaptureFixture[str]) -> None:

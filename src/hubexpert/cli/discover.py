@@ -1,21 +1,25 @@
 """`hubexpert discover`: the adapters and datasets of a base, each with a verdict."""
 
 import importlib.util
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import WIDTH, Out, output_options, recipe_option, size_text
 from hubexpert.cli.questions import settled_base
+from hubexpert.kinds import CONVERTIBLE
 
 if TYPE_CHECKING:  # records load pydantic
     from hubexpert.records import Candidate, DatasetCandidate, Discovery
 
-ROWS = 40  # accepted adapters in the table
-REFUSED_ROWS = 8
+ROWS, REFUSED_ROWS, DATASET_ROWS = 15, 8, 10  # of the tables; what is left out is counted
+OF_A_VERDICT = 3  # refused adapters that are shown of each verdict, beside those that were named
 # The first keys of a line of `--json`; the others follow in the order of the record.
 KEYS = (
     *("repo", "revision", "verdict", "reasons", "found_by"),
@@ -33,6 +37,7 @@ KEYS = (
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Only what changed on DAY or later.")
 @click.option("--finetunes", is_flag=True, help="Admit adapters of fine-tunes of the base.")
 @click.option("--include", multiple=True, metavar="REPO", help="An adapter to inspect whatever its tags; repeatable.")
+@click.option("--task", metavar="TEXT", help="What the task is: datasets are searched for it; else the recipe's.")
 @click.option("--refresh", is_flag=True, help="Read the Hub's listings anew, not only what changed.")
 @click.option("--offline", is_flag=True, help="Ask nothing; judge what is known on this machine.")
 @click.option(
@@ -40,7 +45,14 @@ KEYS = (
 )
 @output_options
 def discover(
-    base: str | None, recipe: Path, refresh: bool, offline: bool, show: str | None, out: Out, **asked: Any
+    base: str | None,
+    recipe: Path,
+    task: str | None,
+    refresh: bool,
+    offline: bool,
+    show: str | None,
+    out: Out,
+    **asked: Any,
 ) -> None:
     """Find the adapters and datasets of a base, each with a verdict."""
     from hubexpert import discover as discovery
@@ -51,17 +63,22 @@ def discover(
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
     changed = _changed(section, **asked)
-    if wanted and changed == section and not offline:
+    if wanted and changed == section and not offline and task is None:
         workspace = Workspace(recipe.parent / WORKSPACE)
         with workspace.locked():
             found, _ = discovery.discover_step(wanted, workspace, again=True, quiet=out.quiet, refresh=refresh)
         show_discovery(found, discovery.refused_in(workspace), show, out)
         return
+    if show == "adapters" or (out.json and show is None):
+        changed = changed.model_copy(update={"datasets": 0})  # nobody would see them
     with TemporaryDirectory() as folder:
         refused = Path(folder) / "refused.jsonl"
         name = wanted.base if wanted else base or ""
+        meant = task or (discovery.task_of(wanted) if wanted else "")
         with discovery.writing(refused) as each:
-            found = discovery.discover(name, changed, each=each, refresh=refresh, offline=offline, quiet=out.quiet)
+            found = discovery.discover(
+                name, changed, task=meant, each=each, refresh=refresh, offline=offline, quiet=out.quiet
+            )
         show_discovery(found, refused, show, out)
     if wanted:
         out.hint("Only shown: what was asked for is not in the recipe. To keep it, write it under `discover:`.")
@@ -126,19 +143,31 @@ def _adapter(c: "Candidate") -> dict[str, Any]:
 
 
 def _show_adapters(found: "Discovery", out: Out) -> None:
-    from hubexpert.discover.reasons import MEANINGS
-
     if not found.verdicts:
         out.hint(f"No adapter of {found.base} was found on {found.endpoint}. Name one with --include OWNER/NAME.")
         return
     accepted = found.accepted
-    others = [c for c in found.candidates if c.verdict != "accepted"]
-    columns = ("adapter", "type", "rank", "modules", "licence", "downloads", "changed", "verdict")
-    rows = [_row(c) for c in (*accepted[:ROWS], *others[:REFUSED_ROWS])]
-    if rows:
-        out.table(f"Adapters of {found.base}", columns, rows)
-    if len(accepted) > ROWS:
-        out.text(f"… and {len(accepted) - ROWS:,} more that were accepted: --json lists them all.")
+    total = sum(found.verdicts.values())
+    if accepted:
+        columns = ("adapter", "type", "rank", "modules", "licence", "downloads", "changed")
+        title = f"Adapters of {found.base}: {len(accepted):,} of {total:,} may be used"
+        out.table(title, columns, map(_row, accepted[:ROWS]))
+        _more(len(accepted) - ROWS, "--json lists them all", out)
+    else:
+        out.text(f"None of {total:,} adapters of {found.base} may be used.\n")
+    refused = _each_verdict([c for c in found.candidates if c.verdict != "accepted"])
+    if refused:
+        whys = [(c.source.repo, c.verdict, f"{c.downloads:,}", _first(c.reasons)) for c in refused]
+        out.table("Refused, for instance", ("adapter", "verdict", "downloads", "why"), whys)
+        others = total - len(accepted) - len(refused)
+        _more(others, "hubexpert inspect OWNER/NAME explains each", out)
+    _show_verdicts(found, out)
+
+
+def _show_verdicts(found: "Discovery", out: Out) -> None:
+    """How many adapters have which verdict, what that means, and which copies of the base count as the base."""
+    from hubexpert.discover.reasons import MEANINGS
+
     meanings = {"accepted": "may be used", **{str(code): told for code, told in MEANINGS.items()}}
     counts = sorted(found.verdicts.items(), key=lambda item: (item[0] != "accepted", -item[1]))
     rows = [(verdict, f"{count:,}", meanings.get(verdict, "")) for verdict, count in counts]
@@ -146,31 +175,55 @@ def _show_adapters(found: "Discovery", out: Out) -> None:
     names = [f"{relative.repo} ({relative.relation})" for relative in found.relatives]
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        out.text(f"Taken for the base, too: {', '.join(names[:5])}{more}")
+        out.text(f"Taken for the base, too: {', '.join(names[:5])}{more}\n")
+
+
+def _each_verdict(refused: Sequence["Candidate"]) -> list["Candidate"]:
+    """A few of the refused ones, of every verdict the first ones."""
+    places: Counter[str] = Counter()
+    shown = []
+    for c in refused:
+        places[c.verdict] += 1
+        if places[c.verdict] <= OF_A_VERDICT or "id" in c.found_by:
+            shown.append(c)
+    return shown[:REFUSED_ROWS]
+
+
+def _more(count: int, how: str, out: Out) -> None:
+    """That there are more of them, and how to see those."""
+    if count > 0:
+        out.text(f"… and {count:,} more: {how}.\n")
 
 
 def _show_datasets(found: "Discovery", out: Out) -> None:
+    from hubexpert.discover.data.verdict import UNKNOWN
+
     accepted = [d for d in found.datasets if d.verdict == "accepted"]
-    columns = ("dataset", "cited by", "rows", "size", "licence", "columns", "verdict")
-    rows = [
-        (
-            d.repo,
-            len(d.cited_by),
-            _rows(d),
-            _size(d.size),
-            d.source.license if d.source else None,
-            _columns(d),
-            d.verdict,
-        )
-        for d in (*accepted, *(d for d in found.datasets if d.verdict != "accepted"))
-    ]
-    out.table(f"Datasets ({len(accepted)} of {len(rows)} may be used)", columns, rows)
-    for dataset in accepted:
-        if dataset.sample:
-            fields = "; ".join(f"{name}: {value[:100]}" for name, value in dataset.sample.items())
-            out.text(f"  {dataset.repo}, first row: {fields}")
-    if accepted and not any(d.sample for d in accepted) and importlib.util.find_spec("datasets") is None:
+    ordered = [*accepted, *(d for d in found.datasets if d.verdict != "accepted")]
+    columns = ("dataset", "cited", "rows", "size", "licence", "input -> output", "verdict")
+    title = f"Datasets: {len(accepted)} of {len(ordered)} may be used"
+    out.table(title, columns, map(_dataset_row, ordered[:DATASET_ROWS]))
+    _more(len(ordered) - DATASET_ROWS, "--show datasets --json lists them all", out)
+    for d in accepted:
+        if d.reason not in (None, UNKNOWN):
+            out.text(fill(f"{d.repo}: {d.reason}", WIDTH, subsequent_indent="  ") + "\n")
+    samples = [row for d in accepted for row in _sample_rows(d)]
+    if samples:
+        out.table("First rows, as the columns are read", ("dataset", "field", "value"), samples)
+    elif accepted and importlib.util.find_spec("datasets") is None:
         out.hint("No rows of datasets were read: that needs pip install 'hubexpert[train]'.")
+
+
+def _sample_rows(d: "DatasetCandidate") -> list[tuple[str, str, str]]:
+    """A row for every field of the sample, the first with the dataset's name."""
+    fields = list((d.sample or {}).items())
+    return [(d.repo if place == 0 else "", field, _cut(value)) for place, (field, value) in enumerate(fields)]
+
+
+def _dataset_row(d: "DatasetCandidate") -> tuple[object, ...]:
+    """One dataset's line in the table."""
+    license_ = d.source.license if d.source else None
+    return d.repo, len(d.cited_by), _rows(d), size_text(d.size), license_, _columns(d), d.verdict
 
 
 def _rows(dataset: "DatasetCandidate") -> str | None:
@@ -181,24 +234,36 @@ def _rows(dataset: "DatasetCandidate") -> str | None:
     return f"{sum(known):,}" if known else None
 
 
-def _size(size: int | None) -> str | None:
-    return None if size is None else f"{size / 1e6:,.1f} MB"
-
-
 def _columns(dataset: "DatasetCandidate") -> str | None:
     """The columns that become an example's input and output."""
     mapping = dataset.mapping
-    return f"{' + '.join(mapping.input)} -> {mapping.output}" if mapping else None
+    return _cut(f"{' + '.join(mapping.input)} -> {mapping.output}", 26) if mapping else None
 
 
 def _row(c: "Candidate") -> tuple[object, ...]:
-    """One candidate's line in the table."""
+    """One accepted adapter's line in the table."""
     day = (c.last_modified or "-")[:10]
-    kind = (c.peft_type or "-").lower().replace("lora", "LoRA")
-    return c.source.repo, kind, c.rank, _targets(c.target_modules), c.source.license, f"{c.downloads:,}", day, c.verdict
+    return c.source.repo, _type(c), c.rank, _targets(c.target_modules), c.source.license, f"{c.downloads:,}", day
 
 
-def _targets(modules: tuple[str, ...], shown: int = 4) -> str:
+def _type(c: "Candidate") -> str:
+    """An adapter's type as its authors write it."""
+    named = c.peft_type or "-"
+    return CONVERTIBLE[named].name if named in CONVERTIBLE else named.replace("LORA", "LoRA")
+
+
+def _targets(modules: tuple[str, ...], shown: int = 3) -> str:
     """The first modules, and how many more."""
     more = f" +{len(modules) - shown}" if len(modules) > shown else ""
     return " ".join(modules[:shown]) + more or "-"
+
+
+def _first(reasons: tuple[str, ...]) -> str:
+    """The first reason, and how many more there are."""
+    more = f" (+{len(reasons) - 1})" if len(reasons) > 1 else ""
+    return "".join(reasons[:1]) + more
+
+
+def _cut(text: str, longest: int = 64) -> str:
+    """A text on one line of the table."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

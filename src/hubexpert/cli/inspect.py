@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, output_options, recipe_option, size_text
 from hubexpert.cli.questions import settled_base
 
 if TYPE_CHECKING:  # records load pydantic
@@ -37,14 +37,13 @@ def inspect(repo: str, base: str | None, recipe: Path, out: Out) -> None:
 
 def _show(found: "Examined", out: Out) -> None:
     a = found.adapter
-    size = f"{a.size / 1e6:,.1f} MB" if a.size is not None else None
     count = f"{found.parameters:,}" if found.parameters is not None else None
     facts = [
         ("commit", a.source.revision),
         ("its base", f"{a.base} ({a.relation or 'another base'})" if a.base else None),
         ("type", a.peft_type),
         ("licence", a.source.license),
-        ("weights", ", ".join(filter(None, (size, f"{count} numbers" if count else None))) or None),
+        ("weights", ", ".join(filter(None, (size_text(a.size), f"{count} numbers" if count else None))) or None),
         ("author", a.author),
         ("changed", (a.last_modified or "")[:10] or None),
         ("downloads, likes", f"{a.downloads:,}, {a.likes:,}"),
@@ -56,11 +55,18 @@ def _show(found: "Examined", out: Out) -> None:
         out.text(f"  against it: {reason}")
     for remark in a.remarks:
         out.text(f"  note: {remark}")
+    if a.reasons or a.remarks:
+        out.text("")
     if found.modules:
-        rows = [(m.target, m.modules, m.rank, f"[{m.outputs}, {m.inputs}]") for m in found.modules]
+        rows = [(m.target, m.modules, m.rank, _shape(m.outputs, m.inputs)) for m in found.modules]
         out.table("What it changes", ("modules", "how many", "rank", "shape"), rows)
     if found.configuration is not None:
         set_ = {key: value for key, value in sorted(found.configuration.items()) if value not in (None, False, {}, [])}
         fields = [(key, json.dumps(value, ensure_ascii=False)[:200]) for key, value in set_.items()]
         out.table("Its configuration, where anything is set", ("field", "value"), fields)
     out.hint("What the codes mean: docs/reason-codes.md")
+
+
+def _shape(outputs: int | None, inputs: int | None) -> str | None:
+    """The shape of a layer's weights, where the adapter tells it."""
+    return f"[{outputs}, {inputs}]" if outputs and inputs else None

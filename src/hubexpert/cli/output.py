@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 DEFAULT_RECIPE = "hubexpert.yaml"
+WIDTH = 120  # of a table that goes into a file or a pipe
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -27,14 +28,15 @@ class Out:
                 click.echo(json.dumps(record))  # in ASCII: nothing in it can reach the terminal as a command
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table for people on stdout; numbers are right-aligned. Nothing with `--json`."""
+        """A table for people on stdout; numbers are right-aligned, an empty line follows. Nothing with `--json`."""
         if self.json:
             return
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=title, title_justify="left", header_style="bold")
+        table = Table(header_style="bold", box=SIMPLE_HEAD, show_edge=False)
         cells = [[_cell(value) for value in row] for row in rows]
         for index, column in enumerate(columns):
             numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
@@ -42,7 +44,11 @@ class Out:
         for row in cells:
             table.add_row(*(Text(cell) for cell in row))
         console = Console(highlight=False)
-        Console(highlight=False, width=console.width if console.is_terminal else 140).print(table)
+        if not console.is_terminal:
+            console = Console(highlight=False, width=WIDTH)
+        with console.capture() as captured:
+            console.print(Text(_cell(title), style="bold"), table, sep="\n")
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
     def text(self, text: str) -> None:
         """A line for people on stdout. Nothing with `--json`."""
@@ -62,6 +68,14 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
     return printable(str(value)).replace("\n", " ")
+
+
+def size_text(size: int | None) -> str | None:
+    """Bytes for people: `2.3 kB`."""
+    if size is None or size < 1000:
+        return None if size is None else f"{size} B"
+    power = min((len(str(size)) - 1) // 3, 4)
+    return f"{size / 1000**power:,.1f} {' kMGT'[power]}B"
 
 
 def printable(text: str) -> str:

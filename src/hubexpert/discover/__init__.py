@@ -13,7 +13,16 @@ from hubexpert.recipe import DiscoverSection, Recipe, is_folder
 from hubexpert.records import ACCEPTED, Candidate, Discovery
 from hubexpert.workspace import Workspace
 
-__all__ = ["discover", "discover_step", "read_refused", "refused_in", "resolve_name", "without_own", "writing"]
+__all__ = [
+    "discover",
+    "discover_step",
+    "read_refused",
+    "refused_in",
+    "resolve_name",
+    "task_of",
+    "without_own",
+    "writing",
+]
 
 METHOD = 1  # raised whenever verdicts are given differently: stored ones then do not hold
 
@@ -81,7 +90,7 @@ def discover_step(
     Raises:
         HubExpertError: as `discover`.
     """
-    section, task = without_own(recipe), f"{recipe.task.name} {recipe.task.instruction}"
+    section, task = without_own(recipe), task_of(recipe)
     inputs = {"method": METHOD, "base": recipe.base, "discover": section, "task": task, "endpoint": hub.endpoint()}
 
     def produce() -> Discovery:
@@ -89,6 +98,11 @@ def discover_step(
             return discover(recipe.base, section, task=task, each=each, refresh=refresh, quiet=quiet)
 
     return workspace.step("discovery", inputs, produce, Discovery, again=again)
+
+
+def task_of(recipe: Recipe) -> str:
+    """The words by which datasets are searched for the recipe's task."""
+    return f"{recipe.task.name} {recipe.task.instruction}"
 
 
 def without_own(recipe: Recipe) -> DiscoverSection:

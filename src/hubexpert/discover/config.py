@@ -10,7 +10,7 @@ from hubexpert.kinds import PLAIN_NAME, is_alpha, is_count, kind_of, ranks
 DEFAULT_RANK = 8  # PEFT's own, where `r` is missing
 # Forms of LoRA that are no sum of B·A over the base as published.
 VARIANTS = (
-    "alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication", "monteclora_config",
+    "alora_invocation_tokens", "arrow_config", "enable_lora", "kasa_config", "layer_replication", "monteclora_config",
     "target_parameters", "use_bdlora", "use_qalora",
 )  # fmt: skip
 # Initialisations that move a part of the base's weights into the adapter: it is right only over the changed base.
@@ -28,7 +28,7 @@ def config_reasons(config: Any, max_rank: int) -> Iterator[Reason]:
         return
     converted = kind_of(config)
     if kind != "LORA" and converted is None:
-        yield Reason("not-lora", f"Its type is {brief(kind)}." if kind else "Its configuration names no `peft_type`.")
+        yield Reason("not-lora", f"Its type {brief(kind)} is not converted to a LoRA." if kind else _untyped(config))
         return
     yield from kind_reasons(converted, config) if converted else _broken_fields(config)
     yield from _broken_common(config)
@@ -37,6 +37,16 @@ def config_reasons(config: Any, max_rank: int) -> Iterator[Reason]:
     rank = config_rank(config)
     if rank is not None and rank > max_rank:
         yield Reason("rank-too-high", f"Its rank {_number(rank)} is above `discover.max_rank` ({max_rank}).")
+
+
+def _untyped(config: dict[str, Any]) -> str:
+    """What is said of a configuration without a type; two other libraries write files of the same name."""
+    told = "Its configuration names no `peft_type`"
+    if "lora_parameters" in config:
+        return f"{told}: it looks like one of MLX, not of PEFT."
+    if str(config.get("version")).startswith("adapters."):
+        return f"{told}: it looks like one of AdapterHub's `adapters`, not of PEFT."
+    return f"{told}."
 
 
 def config_rank(config: Any) -> int | None:
@@ -93,14 +103,13 @@ def _broken_common(config: dict[str, Any]) -> Iterator[Reason]:
 
 def _other_forms(config: dict[str, Any]) -> Iterator[Reason]:
     if config.get("use_dora"):
-        yield Reason("dora", "It is a DoRA: it rescales the base's weights, so it cannot be a part of a sum.")
+        yield Reason("dora", "It is a DoRA: it rescales the base's weights, so it is no part of a sum.")
     for key in VARIANTS:
         if config.get(key):
             yield Reason("not-lora", f"It is a variant of LoRA (`{key}`) that the mixture cannot hold.")
     if config.get("fan_in_fan_out"):
-        yield Reason(
-            "not-lora", "It was made for transposed layers (`fan_in_fan_out`, as in GPT-2), not for linear ones."
-        )
+        sentence = "Its configuration is for transposed layers (`fan_in_fan_out`, as in GPT-2), not for linear ones."
+        yield Reason("not-lora", sentence)
     start = config.get("init_lora_weights")
     if isinstance(start, str) and start.lower().startswith(BASE_CHANGING):
         yield Reason("not-lora", f"It was begun with {brief(start)}, which changes the base's weights too.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hubexpert.discover.reasons import Reason, brief, some
+from hubexpert.discover.reasons import Reason, brief, last_part, some
 from hubexpert.kinds import LARGEST_SIDE, Kind, Shape, faults, features, ranks, sizes, split
 
 PREFIX = "base_model.model."
@@ -50,7 +50,16 @@ def tensor_rank(kind: Kind, header: Mapping[str, Shape]) -> int | None:
 
 def tensor_targets(kind: Kind, header: Mapping[str, Shape]) -> tuple[str, ...]:
     """The last parts of the names of the modules that have tensors, sorted."""
-    return tuple(sorted({brief(module.rpartition(".")[2]) for module in _modules(kind, header)[0]}))
+    return tuple(sorted(set(map(last_part, _modules(kind, header)[0]))))
+
+
+def kind_shapes(
+    kind: Kind, header: Mapping[str, Shape]
+) -> Iterator[tuple[str, tuple[int | None, int | None, int | None]]]:
+    """Every module whose tensors form one of the type: its rank, inputs and outputs; None for what they do not tell."""
+    for module, letters in _modules(kind, header)[0].items():
+        if letters is not None:
+            yield module, (letters.get("r"), *features(kind, letters))
 
 
 def _modules(kind: Kind, header: Mapping[str, Shape]) -> tuple[dict[str, dict[str, int] | None], list[str]]:

@@ -3,30 +3,35 @@
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubexpert import hub
 from hubexpert.discover.aliases import names_of, same_base
+from hubexpert.discover.convertible import kind_shapes
 from hubexpert.discover.family import Family, family
 from hubexpert.discover.header import matrices
 from hubexpert.discover.inspection import reason_code
-from hubexpert.discover.reasons import Code, brief
+from hubexpert.discover.reasons import Code, brief, last_part
 from hubexpert.discover.verdict import CONFIG_FILE, WEIGHTS_FILE, Evidence, candidate, stated_base, verdict
 from hubexpert.escape import clean
 from hubexpert.frontmatter import plain
+from hubexpert.kinds import Kind, kind_of
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED, Candidate, Record
 
 
 class ModuleShape(Record):
-    """The modules of one name and shape that an adapter changes: W is [out, in], A [rank, in], B [out, rank]."""
+    """The modules of one name and shape that an adapter changes: W is [out, in], A [rank, in], B [out, rank].
+
+    The tensors of a type that is converted may tell no rank, or no shape.
+    """
 
     target: str
     modules: int
-    rank: int
-    inputs: int
-    outputs: int
+    rank: int | None
+    inputs: int | None
+    outputs: int | None
 
 
 class Examined(Record):
@@ -87,7 +92,7 @@ def examine(repo: str, base: str | None, section: DiscoverSection, *, revision: 
         adapter=candidate(known, ("id",), dataclasses.replace(given, reasons=tuple(reasons))),
         base=meant,
         configuration=_plain(known.config),
-        modules=_modules(shapes),
+        modules=_modules(shapes, kind_of(known.config)),
         parameters=sum(map(math.prod, shapes.values())) if known.header is not None else None,
         scans=tuple(f"{brief(path)}: {brief(level)}" for path, level in listing.issues or ()),
     )
@@ -107,17 +112,22 @@ def _family(base: str, stated: str | None, pace: hub.Pace) -> Family:
     return family(base, quantized, tuned)
 
 
-def _modules(header: Mapping[str, tuple[int, ...]]) -> tuple[ModuleShape, ...]:
-    """The modules with a pair of matrices, counted by name and shape."""
-    counted: Counter[tuple[str, int, int, int]] = Counter()
+def _modules(header: Mapping[str, tuple[int, ...]], kind: Kind | None) -> tuple[ModuleShape, ...]:
+    """The modules with a pair of matrices, or the tensors of a type that is converted, counted by name and shape."""
+    shapes = kind_shapes(kind, header) if kind else _pairs(header)
+    counted = Counter((last_part(module), *shape) for module, shape in shapes)
+    return tuple(
+        ModuleShape(target=target, modules=number, rank=rank, inputs=inputs, outputs=outputs)
+        for (target, rank, inputs, outputs), number in sorted(counted.items(), key=str)
+    )
+
+
+def _pairs(header: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Every module with a pair of matrices: its rank, inputs and outputs."""
     for module, pair in matrices(header).items():
         a, b = pair.get("A", ()), pair.get("B", ())
         if len(a) == len(b) == 2:
-            counted[brief(module.rpartition(".")[2]), a[0], a[1], b[0]] += 1
-    return tuple(
-        ModuleShape(target=target, modules=number, rank=rank, inputs=inputs, outputs=outputs)
-        for (target, rank, inputs, outputs), number in sorted(counted.items())
-    )
+            yield module, (a[0], a[1], b[0])
 
 
 def _plain(config: Any) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hubexpert.discover.config import config_ranks
 from hubexpert.discover.convertible import tensor_rank, tensor_reasons, tensor_targets
-from hubexpert.discover.reasons import SHOWN, Reason, brief, some
+from hubexpert.discover.reasons import SHOWN, Reason, last_part, some
 from hubexpert.kinds import Kind, kind_of
 
 Header = Mapping[str, tuple[int, ...]]
@@ -17,11 +17,17 @@ VOCABULARY = re.compile(rf"(?:.+\.)?(?:{EMBEDDINGS})(?:\.base_layer)?\.weight")
 
 
 def header_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reason]:
-    """The reasons against an adapter with these tensors (name -> shape) and this configuration."""
+    """The reasons against an adapter with these tensors (name -> shape) and this configuration.
+
+    What is of a type that is refused has other tensors, of which there is nothing to say.
+    """
     if not all(name.isprintable() for name in header):
         yield Reason("header-broken", "Its weights hold names with characters that no module's name has.")
     kind = kind_of(config)
-    yield from tensor_reasons(kind, header, config, max_rank) if kind else _lora_reasons(header, config, max_rank)
+    if kind:
+        yield from tensor_reasons(kind, header, config, max_rank)
+    elif not isinstance(config, dict) or config.get("peft_type") == "LORA":
+        yield from _lora_reasons(header, config, max_rank)
 
 
 def _lora_reasons(header: Header, config: Any, max_rank: int) -> Iterator[Reason]:
@@ -60,7 +66,7 @@ def header_targets(header: Header, kind: Kind | None) -> tuple[str, ...]:
     """The last parts of the names of the modules that have matrices, sorted."""
     if kind:
         return tensor_targets(kind, header)
-    return tuple(sorted({brief(module.rpartition(".")[2]) for module in matrices(header)}))
+    return tuple(sorted(set(map(last_part, matrices(header)))))
 
 
 def _asks_for_vocabulary(config: Any) -> bool:

@@ -35,7 +35,7 @@ Code = Literal[
 MEANINGS: dict[Code, str] = {
     "other-base": "belongs to another base",
     "base-is-finetune": "belongs to a fine-tune of the base",
-    "not-lora": "is no LoRA, and cannot be made one",
+    "not-lora": "is no LoRA of PEFT's, and is not converted to one",
     "dora": "is a DoRA",
     "pickle-only": "has its weights only as a pickle",
     "no-weights": "has no weights at its root",
@@ -72,6 +72,12 @@ class Reason(NamedTuple):
 def brief(text: object) -> str:
     """A stranger's text as a part of a sentence."""
     return clean(text, longest=80)
+
+
+def last_part(module: str) -> str:
+    """The last part of a module's name, with the one before where that is a number: `q_proj`, `to_out.0`."""
+    path, _, name = module.rpartition(".")
+    return brief(f"{path.rpartition('.')[2]}.{name}" if path and name.isdecimal() else name)
 
 
 def some(names: Sequence[str]) -> str:

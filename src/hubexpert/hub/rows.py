@@ -76,4 +76,6 @@ def first_rows(
 
 
 def _unreadable(source: Source, why: str) -> SourceError:
-    return SourceError(f"The rows of {source.repo} could not be read: {why}.", fix="leave it out", kind="broken")
+    return SourceError(
+        f"The rows of {source.repo} could not be read: {why.rstrip('.')}.", fix="leave it out", kind="broken"
+    )

@@ -141,9 +141,9 @@ def _fault(listing: hub.DatasetListing, section: DiscoverSection) -> tuple[DataC
     if listing.gated:
         return "gated", "It is gated: its authors give access person by person."
     if (license_ or "unknown") not in {licence.lower() for licence in section.licenses}:
-        stated = f"Its licence {brief(license_)}" if license_ else "The licence, which it does not state,"
-        code: DataCode = "license-forbidden" if license_ else "license-unknown"
-        return code, f"{stated} is not among `discover.licenses`."
+        if license_ is None:
+            return "license-unknown", "It states no licence, and `discover.licenses` does not hold `unknown`."
+        return "license-forbidden", f"Its licence {brief(license_)} is not among `discover.licenses`."
     if listing.size is not None and listing.size > LARGEST:
         return "too-large", f"It has {listing.size / 1024**3:.1f} GiB; at most {LARGEST // 1024**3} are read."
     return None
