@@ -109,13 +109,13 @@ def at_most(name: str, measured: float, bound: float, told: str = "") -> Check:
 def first_and_second(scene: Scene, cold: Run, warm: Run, share: float) -> list[Check]:
     """What must hold of the first run and of the one right after it, which may take `share` of its requests."""
     pages = needed_pages(scene, tags_asked(cold))
-    told = f"{warm.requests} of {cold.requests}"
+    told = f"{warm.of_adapters} of {cold.of_adapters}"
     bound = pages + 2 * cold.inspected
     return [
         at_most("requests about adapters, first run", cold.of_adapters, bound, f"{pages} pages + 2 × {cold.inspected}"),
         at_most("listing pages of the first run", cold.counts["listing"], pages, "as many as the listings have"),
         at_most("adapters inspected", cold.inspected, scene.limit),
-        at_most("share of all requests, second run", warm.requests / cold.requests, share, told),
+        at_most("share of the requests about adapters, second run", warm.of_adapters / cold.of_adapters, share, told),
         planted(cold, scene.pool),
         same("second run tells the same", cold, warm),
     ]
