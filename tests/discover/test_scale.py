@@ -36,7 +36,7 @@ def test_every_adapter_is_told_once_in_few_requests_and_a_changed_hub_costs_only
     cold, warm = hub.discover("home"), hub.discover("home")
     tags = tags_asked(cold)
     assert tags["peft"] == 2
-    failed = [check for check in first_and_second(hub, cold, warm, len(tags) / cold.requests) if not check.holds]
+    failed = [check for check in first_and_second(hub, cold, warm, len(tags) / cold.of_adapters) if not check.holds]
     assert not failed
     assert warm.counts["listing"] == warm.requests == len(tags)
 
