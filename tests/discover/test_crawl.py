@@ -196,7 +196,7 @@ def test_offline_what_is_known_is_judged_and_nothing_is_asked(crowd: str, endpoi
         script = SCRIPT.format(base=crowd, section="", options="offline=True", quiet=True)
         nothing = client(script, address, HF_HOME=str(tmp_path))
         assert nothing.returncode == 1
-        assert "Nothing is known of the Hub" in nothing.stderr
+        assert "Nothing is known of this base" in nothing.stderr
         assert not seen
         known, _ = found(address, tmp_path, crowd, section="limit=2")
         asked = sum(seen.values())

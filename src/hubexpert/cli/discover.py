@@ -13,6 +13,7 @@ import click
 
 from hubexpert.cli.output import WIDTH, Out, output_options, recipe_option, size_text
 from hubexpert.cli.questions import settled_base
+from hubexpert.errors import HubExpertError
 from hubexpert.kinds import CONVERTIBLE
 
 if TYPE_CHECKING:  # records load pydantic
@@ -59,6 +60,11 @@ def discover(
     from hubexpert.recipe import DiscoverSection, read_recipe
     from hubexpert.workspace import WORKSPACE, Workspace
 
+    if base is None and not recipe.is_file():
+        raise HubExpertError(
+            f"There is no recipe at {recipe}, and no base is named.",
+            fix="hubexpert discover --base BASE  (only shows), or hubexpert init --base BASE --shots FILE",
+        )
     base = settled_base(base, out, offline=offline) if base is not None else None
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()

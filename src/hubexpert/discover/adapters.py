@@ -68,7 +68,7 @@ def discover_adapters(
     """
     pace, tags = hub.Pace(quiet), tags_of(base)
     if offline:
-        check_known(snapshot)
+        check_known(snapshot, tags)
     else:
         update(snapshot, tags, pace, refresh=refresh, quiet=quiet)
     kin = family_of(base, snapshot, tags)

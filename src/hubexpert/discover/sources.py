@@ -64,14 +64,15 @@ def update(snapshot: Snapshot, tags: Tags, pace: hub.Pace, *, refresh: bool, qui
             tell(f"Only the {state.seen:,} most downloaded models tagged `{library}` were looked through.")
 
 
-def check_known(snapshot: Snapshot) -> None:
+def check_known(snapshot: Snapshot, tags: Tags) -> None:
     """Refuse to go on from nothing.
 
     Raises:
-        HubExpertError: the snapshot is empty.
+        HubExpertError: the Hub was never asked about this base.
     """
-    if not any(snapshot.state(library).finished for library in LIBRARIES):
-        raise HubExpertError("Nothing is known of the Hub on this machine yet.", fix="run it once with a network")
+    asked = tags.adapters[:1] or LIBRARIES[:1]
+    if not any(snapshot.state(tag).finished for tag in asked):
+        raise HubExpertError("Nothing is known of this base on this machine yet.", fix="run it once with a network")
 
 
 def family_of(base: str, snapshot: Snapshot, tags: Tags) -> Family:
