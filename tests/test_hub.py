@@ -63,7 +63,7 @@ def test_a_name_becomes_a_commit_with_its_licence(source: Source) -> None:
     [
         ("license: MIT", "mit"),
         ("license: other\nlicense_name: House-Rules", "house-rules"),
-        ("license: [mit, gpl-3.0]", "mit"),
+        ("license: [mit, gpl-3.0]", "gpl-3.0"),
         ("license: unknown", None),
         ("tags: [a]", None),
     ],
@@ -174,7 +174,7 @@ def test_a_limit_is_waited_for_and_an_outage_is_survived_but_not_for_ever(source
     with faulty_hub(endpoint, plan) as (address, seen):
         done = client(script, address)
     assert done.stdout.strip() == source.revision
-    assert done.stderr == "The Hub asks for a pause: waiting 3 s.\n"
+    assert done.stderr == "Within the Hub's rate limit: waiting 3 s.\n"
     assert list(seen.values()) == [4]
 
     with faulty_hub(endpoint, lambda method, path, before: Fault(429, {"Retry-After": "3600"})) as (address, seen):

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from hubexpert.errors import HubExpertError
 from hubexpert.recipe import Recipe
-from hubexpert.records import Build, Discovery, Record, Report, ScoreTable, Selection, Source
+from hubexpert.records import ACCEPTED, Build, Discovery, Record, Report, ScoreTable, Selection, Source
 from hubexpert.workspace import write_atomically
 
 DEFAULT_LOCK = "hubexpert.lock"
@@ -47,13 +47,22 @@ def locked_discovery(found: Discovery) -> Discovery:
     """
     own = {"downloads": 0, "likes": 0, "last_modified": None}
     candidates = sorted((c.model_copy(update=own) for c in found.candidates), key=lambda c: c.source.repo)
-    bare = {"downloads": 0, "sample": None, "configs": (), "reason": None, "found_by": ("cited",)}
+    bare = {"downloads": 0, "sample": None, "configs": (), "mapping": None, "reason": None, "found_by": ("cited",)}
     cited = sorted((d for d in found.datasets if d.source and d.cited_by), key=lambda d: d.repo)
     return Discovery(
         base=found.base,
         endpoint=found.endpoint,
         candidates=tuple(candidates),
-        datasets=tuple(d.model_copy(update={**bare, "cited_by": tuple(sorted(d.cited_by))}) for d in cited),
+        datasets=tuple(
+            d.model_copy(
+                update={
+                    **bare,
+                    "cited_by": tuple(sorted(d.cited_by)),
+                    "verdict": ACCEPTED if d.verdict == "no-columns" else d.verdict,  # that hangs on a row
+                }
+            )
+            for d in cited
+        ),
     )
 
 

@@ -152,7 +152,8 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        told = error.errors()
+        first = next((each for each in told if each["type"] == "extra_forbidden"), told[0])
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise HubExpertError(f"{name} has an unknown key `{key}`.", fix=_nearest(first["loc"], name)) from None

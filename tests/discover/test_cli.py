@@ -68,7 +68,7 @@ def test_people_get_tables_and_the_way_on(pool: str, capsys: pytest.CaptureFixtu
     told = capsys.readouterr()
     for expected in (f"{pool}-good", "accepted", "q_proj v_proj", "apache-2.0", "Verdicts", "cli/data"):
         assert expected in told.out
-    assert "1 of 3 may be used" in told.err
+    assert "1 of 3 adapters may be used" in told.err
     assert "cli/nowhere (named) is refused" in told.err
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -321,25 +322,48 @@ def test_a_newer_reading_is_not_undone_by_an_older_one_in_another_process(tmp_pa
     assert snapshot.state("t").finished == 2.0
 
 
-def test_who_reads_the_snapshot_keeps_nobody_from_writing(tmp_path: Path) -> None:
+def test_who_reads_the_snapshot_keeps_nobody_from_writing_and_is_misled_by_nobody(tmp_path: Path) -> None:
+    """While it is read, every listing is written again, one is gone, and strangers come."""
     _prepare(tmp_path / "s.sqlite3")
     snapshot = Snapshot(tmp_path / "s.sqlite3")
-    many = [listing(source=Source(repo=f"o/{i:03}", revision="1" * 40), downloads=i) for i in range(300)]
+    many = [listing(source=Source(repo=f"o/{i:03}", revision="1" * 40), downloads=i) for i in range(600)]
     snapshot.add("t", many, snapshot.begin("t"), full=True)
-    seen = []
+    seen: list[int] = []
     for model, tagged, stated in snapshot.adapters(["t"], [], lambda _: True, sort="downloads"):
         assert (tagged, stated) == (True, False)
-        snapshot.keep(model.source.repo, [1])
+        if not seen:
+            again = snapshot.begin("t")
+            snapshot.add("t", many[1:], replace(again, newest=1.0, finished=1.0), full=True, last=True)
+            strangers = [listing(source=Source(repo=f"x/{i}", revision="1" * 40)) for i in range(50)]
+            snapshot.add("u", strangers, snapshot.begin("u"), full=True)
         seen.append(model.downloads)
-    assert seen == list(range(299, -1, -1))
+    assert seen == list(range(599, 0, -1))
+
+
+def test_a_refresh_that_fails_at_once_costs_nothing_of_what_was_read(crowd: str, endpoint: str, tmp_path: Path) -> None:
+    """A first run is cut off, a refresh is refused, and the next run finds everything."""
+
+    def cut_off(method: str, path: str, before: int) -> Fault | None:
+        return Fault(401) if "cursor=" in path and "filter=base_model%3Aadapter" in path else None
+
+    def script(options: str) -> str:
+        return SCRIPT.format(base=crowd, section="", options=options, quiet=True)
+
+    with faulty_hub(endpoint, cut_off, page=3) as (address, _):
+        assert client(script(""), address, HF_HOME=str(tmp_path)).returncode == 1
+    with faulty_hub(endpoint, lambda method, path, before: Fault(401), page=3) as (address, _):
+        assert client(script("refresh=True"), address, HF_HOME=str(tmp_path)).returncode == 1
+    with faulty_hub(endpoint, page=3) as (address, _):
+        got, _ = found(address, tmp_path, crowd)
+    assert len(got) == 12
 
 
 @pytest.mark.parametrize("told", ["r=0;t=1000000000", f"r=0;t={10**20}", f"r=0;t={'9' * 5000}", "r=-1;t=x", ""])
 def test_no_answer_makes_us_wait_longer_than_a_window(told: str) -> None:
     pace = Pace(quiet=True)
     pace.after({"RateLimit": f'"api";{told}', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'})
-    pace.stop()
+    assert pace._reserve("api") <= 300
+    threading.Timer(0.2, pace.stop).start()
     begun = time.monotonic()
-    pace.before("https://hub.example/api/models")
-    pace.pause(10.0**9)
-    assert time.monotonic() - begun < 1
+    pace.before("https://hub.example/api/models")  # ends at once when the work is stopped
+    assert time.monotonic() - begun < 5

@@ -87,7 +87,8 @@ def discover(
             )
         show_discovery(found, refused, show, out)
     if wanted:
-        out.hint("Only shown: what was asked for is not in the recipe. To keep it, write it under `discover:`.")
+        kept = "write that into the recipe" if not offline else "run it with a network"
+        out.hint(f"Only shown, since this is not what the recipe asks for. To keep the result, {kept}.")
 
 
 def _changed(
@@ -136,9 +137,12 @@ def show_discovery(found: "Discovery", refused: Path, show: str | None, out: Out
     for candidate in found.candidates:
         if "id" in candidate.found_by and candidate.verdict != "accepted":
             out.hint(f"{candidate.source.repo} (named) is refused: {' '.join(candidate.reasons)}")
-    if found.candidates or found.verdicts:
+    for dataset in found.datasets:
+        if "id" in dataset.found_by and dataset.verdict != "accepted":
+            out.hint(f"The dataset {dataset.repo} (named) is refused: {dataset.reason}")
+    if show != "datasets" and found.verdicts:
         accepted, total = found.verdicts.get("accepted", 0), sum(found.verdicts.values())
-        out.hint(f"{accepted:,} of {total:,} may be used. Why not another: hubexpert inspect OWNER/NAME")
+        out.hint(f"{accepted:,} of {total:,} adapters may be used. Why not another: hubexpert inspect OWNER/NAME")
 
 
 def _adapter(c: "Candidate") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from hubexpert.cli.output import Out, output_options, recipe_option, size_text
 from hubexpert.cli.questions import settled_base
@@ -24,13 +25,14 @@ def inspect(repo: str, base: str | None, recipe: Path, out: Out) -> None:
     from hubexpert.discover.search import resolve_name
     from hubexpert.recipe import DiscoverSection, read_recipe
 
-    wanted = read_recipe(recipe) if recipe.is_file() else None
+    asked_for = click.get_current_context().get_parameter_source("recipe") != ParameterSource.DEFAULT
+    wanted = read_recipe(recipe) if asked_for or recipe.is_file() else None
     section = wanted.discover if wanted else DiscoverSection()
     if base is None and wanted:
         base = wanted.base
     meant = resolve_name(settled_base(base, out, offline=False))[0] if base else None
     name, _, revision = repo.strip().partition("@")
-    found = examine(name, meant, section, revision=revision or None)
+    found = examine(name, meant, section, revision=revision or None, quiet=out.quiet)
     out.records([found.model_dump(mode="json")])
     _show(found, out)
 
@@ -61,7 +63,11 @@ def _show(found: "Examined", out: Out) -> None:
         rows = [(m.target, m.modules, m.rank, _shape(m.outputs, m.inputs)) for m in found.modules]
         out.table("What it changes", ("modules", "how many", "rank", "shape"), rows)
     if found.configuration is not None:
-        set_ = {key: value for key, value in sorted(found.configuration.items()) if value not in (None, False, {}, [])}
+        set_ = {
+            key: value
+            for key, value in sorted(found.configuration.items())
+            if not (value is None or value is False or value in ({}, []))
+        }
         fields = [(key, json.dumps(value, ensure_ascii=False)[:200]) for key, value in set_.items()]
         out.table("Its configuration, where anything is set", ("field", "value"), fields)
     out.hint("What the codes mean: docs/reason-codes.md")

@@ -65,6 +65,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error the user can mend is one sentence and a fix, exit code 1."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # for its authors, not for users
+    given = sys.argv[1:] if arguments is None else arguments
+    if any("\udc80" <= letter <= "\udcff" for argument in given for letter in argument):
+        _tell(HubExpertError("An argument is no text in UTF-8.", fix="type it again, or rename the file it names"))
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="hubexpert")
     except HubExpertError as error:

@@ -25,7 +25,7 @@ def settled_base(base: str, out: Out, *, offline: bool) -> str:
     if is_folder(base):
         return base
     try:
-        name, revision = resolve_name(base, offline=offline)
+        name, revision = resolve_name(base, offline=offline, quiet=out.quiet)
     except AmbiguousBaseError as error:
         if out.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise

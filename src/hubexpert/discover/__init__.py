@@ -57,13 +57,14 @@ def discover(
             reached or does not accept the token.
     """
     offline = offline or hub.offline()
-    name, _ = resolve_name(base, offline=offline)
+    name, _ = resolve_name(base, offline=offline, quiet=quiet)
     snapshot = open_snapshot()
-    survey = discover_adapters(name, section, snapshot, each=each, refresh=refresh, offline=offline, quiet=quiet)
+    pace = hub.Pace(quiet)
+    survey = discover_adapters(name, section, snapshot, pace, each=each, refresh=refresh, offline=offline, quiet=quiet)
     if not survey.verdicts and not is_folder(name) and not offline:
-        hub.look(name)  # nothing for it: say so if there is no such base
+        hub.look(name, pace=pace)  # nothing for it: say so if there is no such base
     accepted = [candidate for candidate in survey.candidates if candidate.verdict == ACCEPTED]
-    known = Known(snapshot, refresh=refresh, offline=offline, pace=hub.Pace(quiet))
+    known = Known(snapshot, refresh=refresh, offline=offline, pace=pace)
     datasets = discover_datasets(accepted, section, known, task=task, quiet=quiet)
     return Discovery(
         base=name,
@@ -97,7 +98,8 @@ def discover_step(
         with writing(refused_in(workspace)) as each:
             return discover(recipe.base, section, task=task, each=each, refresh=refresh, quiet=quiet)
 
-    return workspace.step("discovery", inputs, produce, Discovery, again=again)
+    # What is judged offline is no result for later: more may be known then.
+    return workspace.step("discovery", inputs, produce, Discovery, again=again, keep=lambda _: not hub.offline())
 
 
 def task_of(recipe: Recipe) -> str:

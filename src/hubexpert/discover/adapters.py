@@ -46,6 +46,7 @@ def discover_adapters(
     base: str,
     section: DiscoverSection,
     snapshot: Snapshot,
+    pace: hub.Pace,
     *,
     each: Each,
     refresh: bool = False,
@@ -58,6 +59,7 @@ def discover_adapters(
         base: the base's canonical id, or its folder.
         section: what the recipe asks for.
         snapshot: what is known of the Hub; it is brought up to date.
+        pace: of the requests.
         each: gets the adapters that need no inspection, one by one: of a popular base there are too many to hold.
         refresh: read the Hub's listings from the beginning.
         offline: ask nothing; judge what is known.
@@ -66,7 +68,7 @@ def discover_adapters(
     Raises:
         HubExpertError: the Hub cannot be reached or does not accept the token; or nothing is known, offline.
     """
-    pace, tags = hub.Pace(quiet), tags_of(base)
+    tags = tags_of(base)
     if offline:
         check_known(snapshot, tags)
     else:

@@ -32,7 +32,7 @@ class Query:
     Attributes:
         tag: one that the Hub has computed or that cards give.
         full: keep all that the listing says; else only the names.
-        most: entries that are read at most, most downloaded first, and no more than `PAGES` pages of them.
+        most: entries that are read at most, most downloaded first; of no listing more than `PAGES` pages are.
     """
 
     tag: str
@@ -75,6 +75,7 @@ def bring_up_to_date(
         except BaseException:  # the Hub is away, or the user has enough: the others end with the page in hand
             stop.set()
             pace.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
     for crawl in crawls:
         crawl.result()
@@ -95,6 +96,7 @@ def _ticks(told: "queue.SimpleQueue[int | None]", crawls: Sequence[Future[None]]
 
 def _crawl(snapshot: Snapshot, query: Query, pace: hub.Pace, refresh: bool, tick: Tick) -> None:
     """Bring one query up to date."""
+    tick(0)  # ends here if another one has failed before this one began
     state = snapshot.state(query.tag)
     fresh = state.finished is not None and time.time() - state.finished < FRESH
     try:
@@ -120,7 +122,7 @@ def _read_all(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace, ti
         began = state.began if state.began is not None else page.asked
         seen = state.seen + len(page.models)
         state = replace(state, next=page.next, began=began, seen=seen)
-        enough = query.most is not None and (seen >= query.most or count >= PAGES)
+        enough = count >= PAGES or (query.most is not None and seen >= query.most)
         done = page.next is None or enough
         if done:
             now = time.time()
@@ -137,7 +139,9 @@ def _read_changes(snapshot: Snapshot, query: Query, state: State, pace: hub.Pace
     """Read what changed since the Hub was last asked, last changes first."""
     size = 100 if time.time() - (state.updated or 0.0) < RECENT else 1000
     asked: float | None = None
-    for page in hub.model_pages(query.tag, sort="modified", size=size, full=query.full, pace=pace):
+    for count, page in enumerate(hub.model_pages(query.tag, sort="modified", size=size, full=query.full, pace=pace), 1):
+        if count > PAGES:
+            raise hub.CursorError  # so much has changed that reading it all anew costs no more
         asked = asked or page.asked
         done = page.next is None or any(0 < moment(model) < (state.newest or 0.0) for model in page.models)
         now = time.time()

@@ -54,7 +54,9 @@ class Examined(Record):
     scans: tuple[str, ...]
 
 
-def examine(repo: str, base: str | None, section: DiscoverSection, *, revision: str | None = None) -> Examined:
+def examine(
+    repo: str, base: str | None, section: DiscoverSection, *, revision: str | None = None, quiet: bool = False
+) -> Examined:
     """Everything about one adapter; at most four requests.
 
     Args:
@@ -62,12 +64,13 @@ def examine(repo: str, base: str | None, section: DiscoverSection, *, revision: 
         base: the base's canonical id, or its folder; by default the one that the adapter names.
         section: what is admitted.
         revision: of the adapter; by default its main branch.
+        quiet: tell of no wait on stderr.
 
     Raises:
         SourceError: there is no such repository, or it cannot be seen.
         HubExpertError: the Hub cannot be reached.
     """
-    pace = hub.Pace()
+    pace = hub.Pace(quiet)
     listing = hub.look(repo, revision, pace=pace)
     known = Evidence(family(base or "", (), ()), section, listing, named=True, license=listing.source.license)
     faults: list[tuple[Code, str]] = []

@@ -70,7 +70,7 @@ def _header(known: Evidence, stored: dict[str, Any], pace: hub.Pace, offline: bo
 
 
 def _license(known: Evidence, stored: dict[str, Any], pace: hub.Pace, offline: bool) -> tuple[Evidence, Reason | None]:
-    if known.listing.source.license != "other" or "other" in map(str.lower, known.section.licenses):
+    if known.listing.source.license != "other":
         return known, None
 
     def read() -> Any:

@@ -19,7 +19,7 @@ from hubexpert.escape import clean
 HITS = 100  # models that a search looks at, most downloaded first
 
 
-def resolve_name(base: str, *, offline: bool = False) -> tuple[str, str | None]:
+def resolve_name(base: str, *, offline: bool = False, quiet: bool = False) -> tuple[str, str | None]:
     """The base's id on the Hub, or its folder as written, and the revision asked for after `@` (None: none).
 
     The Hub is searched, in at most two requests, for a name that is neither a folder, nor `owner/name`, nor an alias.
@@ -35,13 +35,13 @@ def resolve_name(base: str, *, offline: bool = False) -> tuple[str, str | None]:
             fix = f"{unknown.fix}, or have the Hub searched: without --offline and HF_HUB_OFFLINE"
             raise UnknownBaseError(unknown.message, fix=fix) from None
     name, revision = split_base(base)
-    return _searched(name), revision
+    return _searched(name, hub.Pace(quiet)), revision
 
 
-def _searched(name: str) -> str:
+def _searched(name: str, pace: hub.Pace) -> str:
     """The id of the one base on the Hub that has this name."""
     texts = dict.fromkeys((re.sub(r"\s+", "-", name), name))
-    hits = {hit.source.repo: hit for text in texts for hit in hub.search(text, limit=HITS)}
+    hits = {hit.source.repo: hit for text in texts for hit in hub.search(text, limit=HITS, pace=pace)}
     named = sorted((hit for hit in hits.values() if _named(hit, name)), key=_downloads)
     whole = [hit for hit in named if _whole(hit)]
     owners = {hit.author for hit in whole if _exact(hit, name)}  # theirs with an ending is the same in another format

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 
-VERSION = 2  # raised whenever the tables or what is in them change: the file is then made anew
+VERSION = 3  # raised whenever the tables or what is in them change: the file is then made anew
 BATCH = 200  # listings that are read at a time
 WAIT = 60.0  # seconds; for another process that writes
 LISTING = TypeAdapter(hub.Listing)
@@ -30,9 +30,15 @@ CREATE TABLE IF NOT EXISTS queries (
 CREATE TABLE IF NOT EXISTS found (
     tag TEXT NOT NULL, repo TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, repo)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS listings (
-    repo TEXT PRIMARY KEY, base TEXT, downloads INTEGER NOT NULL, likes INTEGER NOT NULL, modified REAL NOT NULL,
+    place INTEGER PRIMARY KEY AUTOINCREMENT, repo TEXT NOT NULL UNIQUE, base TEXT, downloads INTEGER NOT NULL,
+    likes INTEGER NOT NULL, modified REAL NOT NULL,
     data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, at REAL NOT NULL, data BLOB NOT NULL);
+"""
+UPSERT = """
+INSERT INTO listings (repo, base, downloads, likes, modified, data) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (repo) DO UPDATE SET base = excluded.base, downloads = excluded.downloads, likes = excluded.likes,
+    modified = excluded.modified, data = excluded.data
 """
 
 
@@ -84,7 +90,8 @@ class Snapshot:
         """
         rows = [_row(model) for model in models] if full else []
         with self._open(writing=True) as db:
-            db.executemany("INSERT OR REPLACE INTO listings VALUES (?, ?, ?, ?, ?, ?)", rows)
+            # A repository keeps its place, and nobody gets it after: who reads the listings meanwhile goes by it.
+            db.executemany(UPSERT, rows)
             found = [(tag, model.source.repo, state.run) for model in models]
             # Another process may read the same listing: the newer reading counts, whoever is first.
             db.executemany(
@@ -100,9 +107,9 @@ class Snapshot:
         """The state with which a new reading of the tag's listing begins; no two get the same number."""
         with self._open(writing=True) as db:
             before = _read(db, tag)
-            state = replace(before, run=before.run + 1, next=None, began=None, seen=0, cut=False)
-            _write(db, tag, replace(state, next=before.next))  # until its first page is there, the old place holds
-        return state
+            after = replace(before, run=before.run + 1, next=None)  # the old place is one of the old reading
+            _write(db, tag, after)
+        return replace(after, began=None, seen=0, cut=False)
 
     def names(self, tag: str) -> tuple[str, ...]:
         """The repositories under the tag."""
@@ -124,7 +131,7 @@ class Snapshot:
             # The query is made of constants of this module; every value from outside is bound.
             found = db.execute(
                 "SELECT 4 * place + 2 * tagged + stated FROM"  # noqa: S608
-                " (SELECT l.rowid AS place, l.repo, l.downloads, l.likes, l.modified,"
+                " (SELECT l.place, l.repo, l.downloads, l.likes, l.modified,"
                 f" {under.format(_marks(tags))} AS tagged,"
                 f" (coalesce(related(l.base), 0) AND {under.format(_marks(libraries))}) AS stated FROM listings l)"
                 f" WHERE tagged OR stated ORDER BY {COLUMNS[sort]} DESC, repo",
@@ -134,7 +141,7 @@ class Snapshot:
         for start in range(0, len(places), BATCH):  # so that nobody who writes has to wait for whoever reads this
             batch = places[start : start + BATCH]
             with self._open() as db:
-                query = "SELECT data FROM listings WHERE rowid = ?"
+                query = "SELECT data FROM listings WHERE place = ?"
                 rows = [db.execute(query, (place >> 2,)).fetchone() for place in batch]
             for row, place in zip(rows, batch, strict=True):
                 if row is not None:  # else it is gone since

@@ -148,9 +148,9 @@ def _card_bases(listing: Listing) -> list[str]:
 
 def _license_reasons(evidence: Evidence) -> Iterator[Reason]:
     allowed = {name.lower() for name in evidence.section.licenses}
-    license_ = evidence.listing.source.license
-    if license_ == "other" not in allowed:
-        license_ = evidence.license or license_
+    license_ = evidence.license or evidence.listing.source.license
+    if evidence.listing.license_id in allowed:
+        return
     if license_ is None:
         if "unknown" not in allowed:
             yield Reason("license-unknown", "It states no licence, and `discover.licenses` does not hold `unknown`.")

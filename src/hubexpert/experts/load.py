@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
 from hubexpert import hub
 from hubexpert.conversion import MAX_RANK, convert
 from hubexpert.discover.verdict import scan_reasons
-from hubexpert.errors import HubExpertError
+from hubexpert.errors import HubExpertError, first_line
 from hubexpert.factors import (
     CONFIG_FILE,
     PREFIX,
@@ -84,9 +85,9 @@ def _keep(factors: Factors, folder: Path) -> None:
             except OSError:
                 if not folder.is_dir():  # another process was not first
                     raise
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise HubExpertError(
-            f"A converted adapter cannot be written to {folder}: {error.strerror}.",
+            f"A converted adapter cannot be written to {folder}: {first_line(error)}.",
             fix="make room there, or set HF_ASSETS_CACHE to another folder",
         ) from error
 

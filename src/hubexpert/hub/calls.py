@@ -71,13 +71,13 @@ def show_progress(visible: bool) -> None:
         disable_progress_bars()
 
 
-def call(function: Callable[[], T], about: str, *, rest: Callable[[float], None] | None = None) -> T:
+def call(function: Callable[[], T], about: str, *, rest: Callable[[float, bool], None] | None = None) -> T:
     """What `function` returns; it is tried again where the fault may pass, so it must be idempotent.
 
     Args:
         function: one call of the client.
         about: the repository, for messages.
-        rest: sleeps for as many seconds before the next attempt; `pause` by default.
+        rest: sleeps so many seconds, told whether a rate limit is the cause; by default `pause`.
 
     Raises:
         HubExpertError: it failed for good, or `ATTEMPTS` times.
@@ -90,15 +90,21 @@ def call(function: Callable[[], T], about: str, *, rest: Callable[[float], None]
             wait = _wait(cause, attempt)
             if wait is None or attempt == ATTEMPTS - 1:
                 raise translated(cause, about) from error
-        (rest or pause)(wait)
+        (rest or pause)(wait, isinstance(cause, HfHubHTTPError) and cause.response.status_code == 429)
     raise AssertionError  # itertools.count never ends
 
 
-def pause(seconds: float) -> None:
+def pause(seconds: float, limited: bool = False) -> None:
     """Sleep; tell on stderr when it is long enough to be noticed."""
     if seconds > 2:
-        print(f"The Hub asks for a pause: waiting {seconds:.0f} s.", file=sys.stderr, flush=True)  # noqa: T201
+        tell_of_wait(seconds, limited)
     time.sleep(seconds)
+
+
+def tell_of_wait(seconds: float, limited: bool) -> None:
+    """A line on stderr: how long it takes, and whether a rate limit or a fault is the cause."""
+    why = "Within the Hub's rate limit: waiting" if limited else "The Hub does not answer: trying again in"
+    print(f"{why} {seconds:.0f} s.", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def cause_of(error: BaseException) -> BaseException:

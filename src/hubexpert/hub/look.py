@@ -40,6 +40,7 @@ class Listing:
             `merge` or, where the Hub tells none, empty.
         files: the paths of its files.
         datasets: the datasets that its card cites.
+        license_id: the licence's id; `other` where `source` may tell a name.
         size: bytes of its adapter's weights; None where only a listing was asked.
         issues: what the Hub's scans object to: (file, level), the level one of unsafe, malicious, suspicious, caution;
             None where only a listing was asked.
@@ -56,6 +57,7 @@ class Listing:
     likes: int
     gated: bool
     private: bool
+    license_id: str | None = None
     size: int | None = None
     issues: tuple[tuple[str, str], ...] | None = None
 
@@ -98,14 +100,14 @@ def model_pages(
         yield ModelPage(_listings(page.entries), page.next, page.asked)
 
 
-def search(text: str, *, limit: int) -> list[Listing]:
+def search(words: str, *, limit: int, pace: Pace | None = None) -> list[Listing]:
     """The most downloaded models whose ids hold this text; one request.
 
     Raises:
         HubExpertError: the Hub cannot be reached, is offline, or refuses.
     """
-    query = [("search", text), ("sort", "downloads"), ("limit", str(limit)), *(("expand", name) for name in FULL)]
-    return list(_listings(next(pages("models", query, pace=Pace())).entries))
+    query = [("search", words), ("sort", "downloads"), ("limit", str(limit)), *(("expand", name) for name in FULL)]
+    return list(_listings(next(pages("models", query, pace=pace or Pace())).entries))
 
 
 def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) -> Listing:
@@ -209,6 +211,7 @@ def _listing(raw: Mapping[str, Any]) -> Listing | None:
         likes=count(raw.get("likes")) or 0,
         gated=bool(raw.get("gated")),
         private=bool(raw.get("private")),
+        license_id=stated_license(tags, {"license": card.get("license")}),
         size=count(files.get(WEIGHTS_FILE)),
         issues=tuple((text(issue.get("path")), text(issue.get("level"))) for issue in found if issue)
         if "securityRepoStatus" in raw

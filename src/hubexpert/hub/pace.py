@@ -1,6 +1,5 @@
 """Requests within the Hub's rate limits: every answer tells its window, and a fifth of each is left to others."""
 
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from urllib.parse import urlsplit
 
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # exported at run time only
 
-from hubexpert.hub.calls import LONGEST_WAIT
+from hubexpert.hub.calls import LONGEST_WAIT, tell_of_wait
 
 KEPT = 5  # one request in so many is left to others
 
@@ -56,14 +55,14 @@ class Pace:
             left = min(known.left, told.remaining) if known is not None and same else told.remaining
             self._windows[told.resource_type] = _Window(left, reserve, ends)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, limited: bool = True) -> None:
         """Sleep; a line tells once, whatever number of threads wait, when it is long enough to be noticed."""
         until = time.monotonic() + seconds
         with self._lock:
             tell = seconds > 2 and until > self._told + 1 and not self.quiet
             self._told = max(until, self._told) if tell else self._told
         if tell:
-            print(f"Within the Hub's rate limit: waiting {seconds:.0f} s.", file=sys.stderr, flush=True)  # noqa: T201
+            tell_of_wait(seconds, limited)
         self._stopped.wait(min(seconds, LONGEST_WAIT))
 
     def stop(self) -> None:

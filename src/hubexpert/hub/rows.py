@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import clean
@@ -65,17 +65,16 @@ def first_rows(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise _unreadable(source, f"not within {seconds:.0f} s") from None
+            raise _unreadable(source, f"not within {seconds:.0f} s", "failing") from None
     try:
         said = json.loads(done.stdout)
     except ValueError:
-        raise _unreadable(source, "the reader was ended, it took too much memory or time") from None
+        raise _unreadable(source, "the reader was ended, it took too much memory or time", "failing") from None
     if "error" in said:
-        raise _unreadable(source, clean(said["error"], longest=160))
+        raise _unreadable(source, clean(said["error"], longest=160), "failing" if said.get("passing") else "broken")
     return [row for row in said["rows"] if isinstance(row, dict)]
 
 
-def _unreadable(source: Source, why: str) -> SourceError:
-    return SourceError(
-        f"The rows of {source.repo} could not be read: {why.rstrip('.')}.", fix="leave it out", kind="broken"
-    )
+def _unreadable(source: Source, why: str, kind: Literal["broken", "failing"]) -> SourceError:
+    message = f"The rows of {source.repo} could not be read: {why.rstrip('.')}."
+    return SourceError(message, fix="leave it out", kind=kind)

@@ -84,7 +84,9 @@ def main() -> None:
     try:
         said = {"rows": rows(**json.load(sys.stdin))}
     except Exception as error:  # noqa: BLE001 - whatever the libraries say of a stranger's files is the answer
-        said = {"error": f"{type(error).__name__}: {error}"[:TEXT]}
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        passing = isinstance(error, ConnectionError | TimeoutError) or status == 429 or status >= 500
+        said = {"error": _text(f"{type(error).__name__}: {error}"), "passing": passing}
     answer.write(json.dumps(said))
 
 

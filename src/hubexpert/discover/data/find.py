@@ -48,7 +48,13 @@ def discover_datasets(
         looked_up = pool.map(lambda find: _looked_up(find, section, known), first)
         judged_ones = _once(track(looked_up, "Looking up datasets", total=len(first), quiet=quiet))
         found = sampled(judged_ones, section, known, pool, quiet)
-    return (*found, *(refused(find, "not-looked-up", "`discover.datasets` others came before it.") for find in rest))
+    return (
+        *found,
+        *(
+            refused(find, "not-looked-up", f"It was not looked up: `discover.datasets` is {section.datasets}.")
+            for find in rest
+        ),
+    )
 
 
 def _searched(text: str | None, tags: Sequence[str], known: Known, *, quiet: bool) -> list[hub.DatasetListing]:

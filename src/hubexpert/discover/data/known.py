@@ -56,7 +56,9 @@ class Known:
         def ask() -> Any:
             return LISTINGS.dump_python(hub.search_datasets(text, tags, limit, pace=self.pace), mode="json")
 
-        return LISTINGS.validate_python(self._answer(f"datasets {text} {sorted(tags)} {limit}", "a search", ask))
+        return LISTINGS.validate_python(
+            self._answer(f"datasets {text} {sorted(tags)} {limit}", "a search for datasets", ask)
+        )
 
     def first_rows(self, source: Source, config: str | None, split: str | None) -> list[dict[str, Any]]:
         """The first row of a dataset at its commit, in a list that is empty where it has none.
@@ -73,20 +75,24 @@ class Known:
         return list(rows)
 
     def has_rows(self) -> bool:
-        """Whether rows can be read, or might have been kept."""
+        """Whether rows can be read; offline they might have been kept."""
         return self.offline or hub.can_read_rows()
 
     def _answer(self, key: str, about: str, ask: Callable[[], Any], *, always: bool = False) -> Any:
-        """The kept answer, or a new one, which is kept; `always`: it cannot change.
+        """The kept answer, or a new one, which is kept for a day, or `always`.
 
-        That something is missing, gated or broken is kept, too; that the Hub fails is not.
+        That something is missing, gated or broken is kept for a day; that the Hub fails is not.
         """
-        since = 0.0 if self.offline or (always and not self.refresh) else time.time() - DAY
-        kept = self.snapshot.recall(key, since=since) if not self.refresh else None
+        day = 0.0 if self.offline else time.time() - DAY
+        kept = self.snapshot.recall(key, since=0.0 if always else day) if not self.refresh else None
+        if kept is not None and "kind" in kept:
+            kept = self.snapshot.recall(key, since=day)  # what could not be read may be readable by now
         if kept is None:
             if self.offline:
                 raise hub.SourceError(
-                    f"{about} is not known offline.", fix="run it once with a network", kind="missing"
+                    f"What the Hub says of {about} is not known offline.",
+                    fix="run it once with a network",
+                    kind="missing",
                 )
             kept = self._asked(ask)
             if kept.get("kind") != "failing":

@@ -140,7 +140,8 @@ def _fault(listing: hub.DatasetListing, section: DiscoverSection) -> tuple[DataC
         return "private", "It is private, and what is made of it would be handed on."
     if listing.gated:
         return "gated", "It is gated: its authors give access person by person."
-    if (license_ or "unknown") not in {licence.lower() for licence in section.licenses}:
+    allowed = {licence.lower() for licence in section.licenses}
+    if (license_ or "unknown") not in allowed and not ("license:other" in listing.tags and "other" in allowed):
         if license_ is None:
             return "license-unknown", "It states no licence, and `discover.licenses` does not hold `unknown`."
         return "license-forbidden", f"Its licence {brief(license_)} is not among `discover.licenses`."
