@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,7 +218,7 @@ def test_the_wait_for_the_next_window_is_told_once_and_a_fifth_of_it_is_left(
 
     def low(method: str, path: str, before: int) -> Fault | None:
         begun.append(time.monotonic())
-        left = "r=100;t=3" if time.monotonic() < begun[0] + 2 else "r=499;t=300"
+        left = "r=100;t=6" if time.monotonic() < begun[0] + 5 else "r=499;t=300"
         headers = {"RateLimit-Policy": '"fixed window";"api";q=500;w=300', "RateLimit": f'"api";{left}'}
         return Fault(add=headers) if path.startswith("/api/") else None
 
@@ -225,7 +226,7 @@ def test_the_wait_for_the_next_window_is_told_once_and_a_fifth_of_it_is_left(
         got, told = found(address, tmp_path, crowd, quiet=False)
     assert len(got) == 12
     assert not any("429" in line for line in told.splitlines())
-    assert told.count("Within the Hub's rate limit: waiting 3 s.") == 1, told
+    assert len(re.findall(r"Within the Hub's rate limit: waiting [3-6] s\.", told)) == 1, told
 
 
 def test_a_killed_crawl_goes_on_at_the_page_where_it_was(crowd: str, endpoint: str, tmp_path: Path) -> None:
