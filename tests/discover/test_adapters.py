@@ -197,6 +197,20 @@ def test_nothing_found_is_no_error_unless_there_is_no_such_base(store: Store, en
         discover("nobody/nothing", DiscoverSection())
 
 
+def test_a_base_that_is_gone_from_the_hub_has_the_adapters_whose_configuration_names_it_also_in_a_first_run(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    store.add_folder("gone/lora", adapter(tmp_path / "1", "gone/base", text="---\nlicense: mit\n---\n"))
+    script = """
+from hubexpert.discover import discover
+from hubexpert.recipe import DiscoverSection
+print([(c.source.repo, c.found_by) for c in discover("gone/base", DiscoverSection(), quiet=True).accepted])
+"""
+    for _ in range(2):
+        done = client(script, endpoint, HF_HOME=str(tmp_path / "home"))
+        assert done.stdout == "[('gone/lora', ('config',))]\n", done.stderr
+
+
 def test_an_unknown_alias_names_the_nearest() -> None:
     with pytest.raises(HubExpertError) as caught:
         discover("lama-2-7b", DiscoverSection())

@@ -103,13 +103,13 @@ def examine(
 
 def _family(base: str, stated: str | None, pace: hub.Pace) -> Family:
     """The base's family, as far as the one repository that the adapter names belongs to it."""
-    plain = family(base, (), ())
-    if not stated or same_base(stated, base) or is_folder(base) or plain.relation(stated) or stated.count("/") != 1:
-        return plain
+    alone = family(base, (), ())
+    if not stated or same_base(stated, base) or is_folder(base) or alone.relation(stated) or stated.count("/") != 1:
+        return alone
     try:
         relations = {name.lower(): relation for relation, name in hub.look(stated, pace=pace).bases}
     except hub.SourceError:  # a base nobody can see is a stranger's
-        return plain
+        return alone
     relation = next((relations[name.lower()] for name in names_of(base) if name.lower() in relations), None)
     quantized, tuned = ([stated] if relation == kind else [] for kind in ("quantized", "finetune"))
     return family(base, quantized, tuned)

@@ -31,7 +31,6 @@ class Found:
 class Tags:
     """The Hub's tags of a base's adapters, of its quantised copies, and of its fine-tunes."""
 
-    base: str
     adapters: tuple[str, ...]
     quantized: tuple[str, ...]
     finetunes: tuple[str, ...]
@@ -40,10 +39,9 @@ class Tags:
 def tags_of(base: str) -> Tags:
     """The base's tags. The place of a folder stays on this machine: it is no tag."""
     if is_folder(base):
-        return Tags(base, (), (), ())
+        return Tags((), (), ())
     names = names_of(base)
     return Tags(
-        base=base,
         adapters=tuple(f"base_model:adapter:{name}" for name in (*names, *known_mirrors(base))),
         quantized=tuple(f"base_model:quantized:{name}" for name in names),
         finetunes=tuple(f"base_model:finetune:{name}" for name in names),
@@ -57,14 +55,9 @@ def update(snapshot: Snapshot, tags: Tags, pace: hub.Pace, *, refresh: bool, qui
         HubExpertError: the Hub cannot be reached or does not accept the token.
     """
     relatives = [Query(tag, full=False) for tag in (*tags.quantized, *tags.finetunes)]
-    own = [*(Query(tag) for tag in tags.adapters), *relatives]
     libraries = [Query(library, most=CRAWL) for library in LIBRARIES]
-    if tags.adapters and not snapshot.state(LIBRARIES[0]).finished:
-        bring_up_to_date(snapshot, own, pace=pace, refresh=refresh, quiet=quiet)
-        if not any(snapshot.names(query.tag) for query in own):
-            hub.look(tags.base, pace=pace)  # before a hundred pages are read for a name that was mistyped
-        own = []
-    bring_up_to_date(snapshot, [*own, *libraries], pace=pace, refresh=refresh, quiet=quiet)
+    queries = [*(Query(tag) for tag in tags.adapters), *relatives, *libraries]
+    bring_up_to_date(snapshot, queries, pace=pace, refresh=refresh, quiet=quiet)
     for library in LIBRARIES:
         state = snapshot.state(library)
         if state.cut and not quiet:

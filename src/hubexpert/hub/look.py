@@ -23,7 +23,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 # Not `cardData`, which may be large: the tags say the same but for the name of a licence that has no id.
 FULL = ("author", "config", "downloads", "gated", "lastModified", "likes", "private", "sha", "siblings", "tags")
 BRIEF = ("downloads", "lastModified", "sha")
-SORTS = {"downloads": "downloads", "likes": "likes", "modified": "lastModified"}
+SORTS = {"downloads": "downloads", "modified": "lastModified"}
 WEIGHTS_FILE = "adapter_model.safetensors"
 MOST = 50  # names of one kind that are read from one repository's tags
 NAME = 300  # characters of such a name
@@ -74,7 +74,7 @@ class ModelPage:
 def model_pages(
     tag: str,
     *,
-    sort: Literal["downloads", "likes", "modified"] = "downloads",
+    sort: Literal["downloads", "modified"] = "downloads",
     size: int = 1000,
     full: bool = True,
     resume: str | None = None,
@@ -84,7 +84,7 @@ def model_pages(
 
     Args:
         tag: one that the Hub has computed or the card gives.
-        sort: most downloaded, most liked or last changed first.
+        sort: most downloaded or last changed first.
         size: entries of a page.
         full: tell everything; else only the name, the commit, when it changed, and the downloads.
         resume: `ModelPage.next` of an earlier page, to go on from there.
