@@ -66,7 +66,7 @@ def adapter_factors(source: Source, base: Callable[[], nn.Module]) -> Factors:
 
 
 def _check_scans(source: Source) -> None:
-    """Ask what the Hub's scans say before weights are downloaded; what is on this machine already is not asked about."""
+    """Ask what the Hub's scans say before weights are downloaded, not about what is on this machine already."""
     if hub.cached(source, WEIGHTS_FILE):
         return
     for reason in scan_reasons(hub.look(source.repo, source.revision).issues or ()):
