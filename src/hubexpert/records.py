@@ -165,6 +165,7 @@ class Score(Record):
     conversion_error: float | None = Field(
         default=None, description="what was lost, relative, where the adapter was converted to a LoRA"
     )
+    flags: tuple[str, ...] = ()
 
 
 class ScoreTable(Record):
