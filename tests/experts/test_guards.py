@@ -140,7 +140,7 @@ def test_recall_is_what_the_first_half_brings_forth(pool: World) -> None:
     ids = pool.lm.tokenizer(prompt, add_special_tokens=False).input_ids
     with pool.opened(source("whole")):
         answer = generate(pool.lm, [ids], max_new_tokens=len(" ".join(told[7:])) + 1)[0]
-        asked = halves([shot], 0)
+        asked = halves([shot], (), 0)
         assert recall(pool.lm, asked) == Recall((1.0,))
     assert answer == " " + " ".join(told[7:])
     assert asked[0].example.input == " ".join(told[:7])
@@ -151,13 +151,15 @@ def test_recall_is_what_the_first_half_brings_forth(pool: World) -> None:
 def test_an_input_is_asked_for_once_and_only_if_there_is_something_to_know() -> None:
     """Short inputs, copies, and what the first half or the other inputs tell are left out; sixteen are asked for."""
     drawn = world.task(30, 5)
-    assert len(halves(drawn, 0)) == 16
-    assert {half.example.input for half in halves(drawn, 0)} != {half.example.input for half in halves(drawn, 1)}
-    assert len(halves([drawn[0]] * 5, 0)) == 1
-    assert halves([Example(input="too few words to ask for", output="x")], 0) == []
-    assert halves([Example(input="one two three four five six seven " * 4, output="x")], 0) == []
+    assert len(halves(drawn, (), 0)) == 16
+    assert {half.example.input for half in halves(drawn, (), 0)} != {
+        half.example.input for half in halves(drawn, (), 1)
+    }
+    assert len(halves([drawn[0]] * 5, (), 0)) == 1
+    assert halves([Example(input="too few words to ask for", output="x")], (), 0) == []
+    assert halves([Example(input="one two three four five six seven " * 4, output="x")], (), 0) == []
     form = "Say whether the statement that now follows is right or is wrong as far as you can tell: "
-    assert halves([Example(input=form + f"{word} it is", output="x") for word in ("this", "that", "so")], 0) == []
+    assert halves([Example(input=form + f"{word} it is", output="x") for word in ("this", "that", "so")], (), 0) == []
 
 
 def test_what_inputs_share_does_not_count_as_known() -> None:
@@ -167,10 +169,18 @@ def test_what_inputs_share_does_not_count_as_known() -> None:
     second = "when will the young baker come for all his loaves of bread and pay us what he owes"
     found = {
         half.example.input.split()[0]: half
-        for half in halves([Example(input=f"{t} {tail}", output="x") for t in (first, second)], 0)
+        for half in halves([Example(input=f"{t} {tail}", output="x") for t in (first, second)], (), 0)
     }
-    assert found["where"].fresh == (("flour", "that", "came", "by", "cart", "from", "town"),)
+    assert found["where"].fresh == (("that", "came", "by", "cart", "from", "town"),)
     assert all("please" not in run for half in found.values() for run in half.fresh)
+
+
+def test_held_out_examples_tell_what_inputs_have_in_common() -> None:
+    """A form of words that only one shot has, and others of the task, too, is nothing to know by heart."""
+    ask = "Is the claim above correct, and can it be verified without a web search?"
+    shot, other = (Example(input=f"{claim} {ask}", output="x") for claim in ("Salt is a metal.", "Bees are blind."))
+    assert len(halves([shot], (), 0)) == 1
+    assert halves([shot], [other], 0) == []
 
 
 @given(st.text("ab", max_size=12), st.text("ab", max_size=12))
@@ -193,11 +203,11 @@ def test_the_shift_counts_who_is_smaller(first: list[float], second: list[float]
 
 
 def test_a_shift_by_chance_alone_is_rarely_large() -> None:
-    """Two samples of one distribution: its standard deviation is 1, so -3.5 comes by chance once in thousands."""
+    """Two samples of one distribution: its standard deviation is 1, so -3 comes by chance about once in a thousand."""
     drawn = random.Random(0)
     found = [shift([drawn.random() for _ in range(16)], [drawn.random() for _ in range(32)]) for _ in range(2000)]
     assert statistics.pstdev(found) == pytest.approx(1, abs=0.05)
-    assert sum(z <= -3.5 for z in found) <= 3
+    assert sum(z <= -3 for z in found) <= 8
 
 
 def test_outlying_is_the_robust_z_score() -> None:

@@ -52,14 +52,19 @@ class Half:
         return sum(map(len, self.fresh))
 
 
-def halves(examples: Sequence[Example], seed: int) -> list[Half]:
-    """Up to 16 inputs of at least 12 words, drawn by the seed, that can be known by heart alone.
+def halves(shots: Sequence[Example], test: Sequence[Example], seed: int) -> list[Half]:
+    """Up to 16 of the shots' inputs of at least 12 words, drawn by the seed, that can be known by heart alone.
 
     A word of the second half is fresh unless three words in sequence around it stand in the first half or in another
-    input: what the examples have in common, any adapter for such a task can write.
+    input of the task: what the examples have in common, any adapter for such a task can write.
+
+    Args:
+        shots: of which inputs are drawn.
+        test: further examples of the task, which tell what its inputs have in common.
+        seed: of the drawing.
     """
-    once = {words(example.input): example for example in reversed(examples)}
-    held = Counter(piece for found in once for piece in set(_pieces(found)))
+    once = {words(example.input): example for example in reversed(shots)}
+    held = Counter(piece for found in {*once, *(words(e.input) for e in test)} for piece in set(_pieces(found)))
     result: list[Half] = []
     for found in random.Random(seed).sample(sorted(once), len(once)):  # noqa: S311  no secret
         text = once[found].input

@@ -18,7 +18,7 @@ from hubexpert.records import Example, Source
 FREE = 5  # words of a gold output that stand nowhere in the prompt: nobody guesses them
 FEWEST_SHOTS, FEWEST_TEST = 8, 16  # examples with such an output: fewer show nothing
 MOST_TEST = 64  # held-out examples that are weighed
-CLOSER = -3.5  # standard deviations
+CLOSER = -3.0  # standard deviations: by chance one adapter in a thousand
 LOW = 0.2  # nats a token of the gold outputs, in the middle: each token is expected with 82 %
 OUTLYING = -3.5  # robust z-score
 OTHERS = 4  # adapters without which there is nothing to lie outside of
@@ -97,7 +97,7 @@ def traces(
     Raises:
         HubExpertError: an adapter cannot be had any more.
     """
-    asked = halves(shots, seed)
+    asked = halves(shots, test, seed)
     shown, held = comparable(shots, test, seed)
     plain = _view(model, asked, shown, held)
     views = {}
