@@ -5,19 +5,22 @@ positions are computed, and generation continues where the prompt ends.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError, first_line
+from hubexpert.recipe import Quantization
 from hubexpert.records import Example, Source
 
 BASE_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
@@ -58,39 +61,87 @@ class Encoded:
     answer: tuple[int, ...]
 
 
-def load_lm(base: Source | Path, *, device: str | None = None) -> Lm:
+def load_lm(base: Source | Path, *, device: str | None = None, quantize: Quantization | None = None) -> Lm:
     """The base model in evaluation mode: bfloat16 on CUDA, float32 on the CPU.
 
     Args:
         base: the base at a commit of the Hub (downloaded or cached), or a folder.
         device: a torch device; by default CUDA where there is one, else the CPU.
+        quantize: `4bit` (NF4) or `8bit`, through bitsandbytes.
 
     Raises:
-        HubExpertError: the base cannot be had, is no causal language model or needs remote code.
+        HubExpertError: the base cannot be had, is no causal language model or needs remote code, or bitsandbytes is
+            missing.
     """
-    folder = base if isinstance(base, Path) else hub.snapshot(base, BASE_FILES)
-    name = folder.name if isinstance(base, Path) else base.repo
+    folder = _folder(base)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
     transformers_logging.disable_progress_bar()
-    try:
+    with _loading(base):
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            folder,
+            dtype=dtype,
+            device_map={"": where} if quantize else None,  # a quantised base cannot be moved
+            quantization_config=_quantisation(quantize, dtype) if quantize else None,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise HubExpertError(
-            f"{name} cannot be loaded as a causal language model: {first_line(error)}",
-            fix="name a base that transformers loads from safetensors without remote code",
-        ) from error
+    return Lm((model if quantize else model.to(where)).eval(), load_tokenizer(base))
+
+
+def load_tokenizer(base: Source | Path) -> Any:
+    """The base's tokenizer, with a token to pad with.
+
+    Raises:
+        HubExpertError: the base cannot be had, or its tokenizer has no token that ends a text.
+    """
+    with _loading(base):
+        tokenizer = AutoTokenizer.from_pretrained(_folder(base), local_files_only=True, trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise HubExpertError(
-            f"The tokenizer of {name} has no token that ends a text.",
+            f"The tokenizer of {_name(base)} has no token that ends a text.",
             fix="name a base whose tokenizer has an `eos_token`",
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Lm(model.to(where).eval(), tokenizer)
+    return tokenizer
+
+
+def precision(kind: str, quantize: Quantization | None) -> str:
+    """What a base computes with on a device of this kind (`cuda` or `cpu`), as a part of fingerprints."""
+    return f"{'bfloat16' if kind == 'cuda' else 'float32'} {quantize or ''}".strip()
+
+
+def _folder(base: Source | Path) -> Path:
+    return base if isinstance(base, Path) else hub.snapshot(base, BASE_FILES)
+
+
+def _name(base: Source | Path) -> str:
+    return base.name if isinstance(base, Path) else base.repo
+
+
+def _quantisation(quantize: Quantization, dtype: torch.dtype) -> BitsAndBytesConfig:
+    if find_spec("bitsandbytes") is None:
+        raise HubExpertError(
+            "bitsandbytes, which quantises the base, is not installed.",
+            fix="pip install bitsandbytes, or take `quantize` out of the recipe",
+        )
+    if quantize == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+@contextmanager
+def _loading(base: Source | Path) -> Iterator[None]:
+    """Within the block a base that cannot be loaded is one sentence and a fix."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise HubExpertError(
+            f"{_name(base)} cannot be loaded as a causal language model: {first_line(error)}",
+            fix="name a base that transformers loads from safetensors without remote code",
+        ) from error
 
 
 @lru_cache(maxsize=1)

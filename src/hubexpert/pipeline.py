@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubexpert import hub
 from hubexpert.assemble import renew
@@ -19,6 +19,7 @@ from hubexpert.shots import Task, digest, read_task, without_leaks
 from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
+    from hubexpert.experts.engine import Engine
     from hubexpert.lm import Lm
 
 
@@ -31,6 +32,8 @@ class Project:
     workspace: Workspace
     quiet: bool
     refresh: bool
+    engine: str
+    workers: int | None
 
     @property
     def folder(self) -> Path:
@@ -51,13 +54,18 @@ class Project:
         inputs = {"base": name, "endpoint": hub.endpoint()}
         return self.workspace.step("base", inputs, lambda: resolve_base(name), Source, again=self.refresh)[0]
 
+    @property
+    def base_place(self) -> Path | Source:
+        """Where the base is loaded from."""
+        name = self.recipe.base
+        return base_folder(self.folder, name) if is_folder(name) else self.base
+
     @cached_property
     def model(self) -> "Lm":
         """The base, loaded."""
         from hubexpert.lm import load_lm
 
-        name = self.recipe.base
-        return load_lm(base_folder(self.folder, name) if is_folder(name) else self.base)
+        return load_lm(self.base_place, quantize=self.recipe.quantize)
 
     @cached_property
     def scores(self) -> ScoreTable:
@@ -65,20 +73,24 @@ class Project:
         return score(self)
 
 
-def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> Project:
+def open_project(
+    path: Path, *, quiet: bool = False, refresh: bool = False, engine: str = "local", workers: int | None = None
+) -> Project:
     """The project of the recipe at `path`.
 
     Args:
         path: the recipe.
         quiet: no progress.
         refresh: look up the base's head again instead of keeping the pinned commit.
+        engine: where adapters are scored: `local`, or `ray` for a cluster.
+        workers: how many of the cluster's; by default one a GPU.
 
     Raises:
         HubExpertError: the recipe is missing or wrong.
     """
     recipe = read_recipe(path)
     hub.show_progress(not quiet)
-    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh)
+    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh, engine, workers)
 
 
 def task(project: Project) -> Task:
@@ -104,34 +116,47 @@ def score(project: Project) -> ScoreTable:
             f"No usable adapter was found for {project.recipe.base}.",
             fix="see `hubexpert discover`, then widen `discover.licenses` or name adapters in `discover.include`",
         )
+    section = project.recipe.experts
     inputs = {
         "method": METHOD,
         "base": base,
+        "quantize": project.recipe.quantize,
         "accepted": [c.source for c in accepted],
         "shots": list(work.shots),
         "metric": work.metric,
+        "budget": section if section.budget == "halving" else "full",
         "seed": project.recipe.seed,
     }
 
     def produce() -> ScoreTable:
-        from hubexpert.experts.score import score_pool
+        from hubexpert.experts.ledger import open_ledger
+        from hubexpert.experts.score import context, score_pool, trial
 
-        journal = project.workspace.journal("scores")
-        return score_pool(
-            project.model,
-            base,
-            accepted,
-            work.shots,
-            work.metric,
-            journal,
-            seed=project.recipe.seed,
-            quiet=project.quiet,
-        )
+        engine, tokenizer = _engine(project)
+        asked = trial(base, work, tokenizer, section, project.recipe.seed)
+        ledger = open_ledger(project.workspace.journal("scores"), context(asked, engine))
+        return score_pool(engine, asked, [c.source for c in accepted], ledger, quiet=project.quiet)
 
     def final(table: ScoreTable) -> bool:
         return not any(refused.code.startswith("download-") for refused in table.refused)
 
     return project.workspace.step("scores", inputs, produce, ScoreTable, keep=final)[0]
+
+
+def _engine(project: Project) -> tuple["Engine", Any]:
+    """Where adapters are measured, and the base's tokenizer."""
+    quantize, gigabytes = project.recipe.quantize, project.recipe.experts.disk
+    disk = None if gigabytes is None else int(gigabytes * 1e9)
+    if project.engine == "ray":
+        from hubexpert.experts.cluster import on_cluster
+        from hubexpert.lm import load_tokenizer
+
+        base = project.base_place
+        engine = on_cluster(base, project.base, quantize=quantize, disk=disk, workers=project.workers)
+        return engine, load_tokenizer(base)
+    from hubexpert.experts.engine import on_this_machine
+
+    return on_this_machine(project.model, project.base, quantize=quantize, disk=disk), project.model.tokenizer
 
 
 def select(project: Project) -> Selection:
@@ -161,6 +186,7 @@ def build(project: Project) -> Build:
     work = task(project)
     inputs = {
         "base": project.base,
+        "quantize": project.recipe.quantize,
         "method": METHOD,
         "experts": list(selection.chosen),
         "shots": list(work.shots),
@@ -219,6 +245,7 @@ def evaluate(project: Project) -> Report:
     inputs = {
         "method": METHOD,
         "base": project.base,
+        "quantize": project.recipe.quantize,
         "build": made,
         "best": best,
         "removed": removed,

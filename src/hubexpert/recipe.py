@@ -19,6 +19,7 @@ FREE_LICENSES = (
 
 
 Rank = Literal["exact_match", "perplexity"]
+Quantization = Literal["4bit", "8bit"]
 
 
 class Section(BaseModel):
@@ -66,15 +67,21 @@ class DiscoverSection(Section):
 
 
 class ExpertsSection(Section):
-    """How many experts, and by what (M, N of the Open Knowledge paper)."""
+    """How many experts, and by what (M, N of the Open Knowledge paper).
+
+    Attributes:
+        candidates: M, the shortlist.
+        count: N, the experts.
+        budget: `full` scores every adapter on every shot, `halving` the worse ones on fewer.
+        disk: gigabytes for weights that scoring downloads; beyond, those scored first are removed from the cache.
+        rank: the ranks that are added.
+    """
 
     candidates: Annotated[int, Field(gt=0)] = 8
     count: Annotated[int, Field(gt=0)] = 4
-    budget: Literal["full"] = "full"
-    rank: Annotated[tuple[Literal["exact_match", "perplexity"], ...], Field(min_length=1)] = (
-        "exact_match",
-        "perplexity",
-    )
+    budget: Literal["full", "halving"] = "full"
+    disk: Annotated[float, Field(gt=0)] | None = None
+    rank: Annotated[tuple[Rank, ...], Field(min_length=1)] = ("exact_match", "perplexity")
 
     @model_validator(mode="after")
     def _shortlist_holds_the_group(self) -> Self:
@@ -106,6 +113,7 @@ class Recipe(Section):
     """The whole recipe."""
 
     base: str
+    quantize: Quantization | None = None
     task: TaskSection
     discover: DiscoverSection = DiscoverSection()
     experts: ExpertsSection = ExpertsSection()

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, engine_options, output_options, recipe_option
 
 
 @click.command()
 @recipe_option
+@engine_options
 @output_options
-def score(recipe: Path, out: Out) -> None:
+def score(recipe: Path, engine: str, workers: int | None, out: Out) -> None:
     """Score the accepted adapters on the shots."""
     from hubexpert import pipeline
 
-    project = pipeline.open_project(recipe, quiet=out.quiet)
+    project = pipeline.open_project(recipe, quiet=out.quiet, engine=engine, workers=workers)
     with project.workspace.locked():
         table = pipeline.score(project)
     show_scores(table, out)

@@ -184,6 +184,14 @@ def cached(source: Source, filename: str) -> bool:
     return isinstance(found, str)
 
 
+def forget(source: Source, filename: str) -> None:
+    """Remove a file at the pinned commit from the cache, where it is; the next download fetches it again."""
+    found = try_to_load_from_cache(source.repo, filename, revision=source.revision, repo_type=source.repo_type)
+    if isinstance(found, str):
+        Path(found).resolve().unlink(missing_ok=True)
+        Path(found).unlink(missing_ok=True)
+
+
 def assets(source: Source) -> Path:
     """The folder for what is made of a repository at its commit, beside the Hub's cache (`HF_ASSETS_CACHE`).
 

@@ -1,0 +1,87 @@
+"""What was measured already: one journal line for every adapter and shot, so that nothing is measured twice.
+
+A new shot, or a budget that asks for more of them, costs only what is not there yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hubexpert.examine import Answers
+from hubexpert.records import Example, Refused, Source
+from hubexpert.workspace import Journal, fingerprint
+
+DOWNLOAD = "download-"  # begins the codes of what may pass
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One adapter on some shots; `conversion_error` as in its factors."""
+
+    answers: Answers
+    conversion_error: float | None = None
+
+
+Outcome = tuple[Source, Measured | Refused]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The journal of scores and what stands in it.
+
+    `context` is what every measurement depends on beside the adapter and the shot.
+    """
+
+    journal: Journal
+    context: dict[str, object]
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def answers(self, source: Source, shots: Sequence[Example]) -> Answers | None:
+        """What the adapter did on these shots; None where one of them was not measured."""
+        found = [self.known.get(self._key(source, shot)) for shot in shots]
+        if any(entry is None for entry in found):
+            return None
+        return Answers(tuple(entry["value"] for entry in found), tuple(entry["nll"] for entry in found))
+
+    def missing(self, source: Source, shots: Sequence[Example]) -> tuple[Example, ...]:
+        """The shots on which the adapter was not measured; none where it was refused."""
+        if self.refused(source):
+            return ()
+        return tuple(shot for shot in shots if self._key(source, shot) not in self.known)
+
+    def refused(self, source: Source) -> Refused | None:
+        """Why the adapter cannot be used, if so."""
+        entry = self.known.get(self._key(source), {}).get("refused")
+        return Refused.model_validate(entry) if entry else None
+
+    def conversion_error(self, source: Source) -> float | None:
+        """What was lost where the adapter was converted."""
+        error: float | None = self.known.get(self._key(source), {}).get("conversion_error")
+        return error
+
+    def keep(self, shots: Sequence[Example], outcomes: Sequence[Outcome]) -> None:
+        """Write down what some adapters did on these shots, or why they were refused; what may pass is not written."""
+        lasting: dict[str, Any] = {}
+        for source, result in outcomes:
+            entries = self._entries(source, shots, result)
+            self.known.update(entries)
+            if not (isinstance(result, Refused) and result.code.startswith(DOWNLOAD)):
+                lasting |= entries
+        self.journal.extend(lasting)
+
+    def _entries(self, source: Source, shots: Sequence[Example], result: Measured | Refused) -> dict[str, Any]:
+        if isinstance(result, Refused):
+            return {self._key(source): {"repo": source.repo, "refused": result.model_dump(mode="json")}}
+        told = zip(shots, result.answers.values, result.answers.nlls, strict=True)
+        entries = {self._key(source, shot): {"repo": source.repo, "value": v, "nll": n} for shot, v, n in told}
+        if result.conversion_error is not None:
+            entries[self._key(source)] = {"repo": source.repo, "conversion_error": result.conversion_error}
+        return entries
+
+    def _key(self, source: Source, shot: Example | None = None) -> str:
+        return fingerprint({**self.context, "source": source, "shot": shot})
+
+
+def open_ledger(journal: Journal, context: dict[str, object]) -> Ledger:
+    """The ledger in `journal`."""
+    return Ledger(journal, context, journal.read())
