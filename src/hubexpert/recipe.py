@@ -66,11 +66,18 @@ class DiscoverSection(Section):
 
 
 class ExpertsSection(Section):
-    """How many experts, and by what (M, N of the Open Knowledge paper)."""
+    """How many experts, and by what (M, N of the Open Knowledge paper).
+
+    Attributes:
+        candidates: M, the shortlist.
+        count: N, how many become experts.
+        budget: `full` scores every adapter on every shot; `halving` drops the worse ones early.
+        rank: the ranks that are added.
+    """
 
     candidates: Annotated[int, Field(gt=0)] = 8
     count: Annotated[int, Field(gt=0)] = 4
-    budget: Literal["full"] = "full"
+    budget: Literal["full", "halving"] = "full"
     rank: Annotated[tuple[Literal["exact_match", "perplexity"], ...], Field(min_length=1)] = (
         "exact_match",
         "perplexity",
