@@ -129,13 +129,18 @@ def score(project: Project) -> ScoreTable:
     }
 
     def produce() -> ScoreTable:
+        from hubexpert.experts.cards import cards
         from hubexpert.experts.ledger import open_ledger
+        from hubexpert.experts.prior import prior
         from hubexpert.experts.score import context, score_pool, trial
 
         engine, tokenizer = _engine(project)
         asked = trial(base, work, tokenizer, section, project.recipe.seed)
         ledger = open_ledger(project.workspace.journal("scores"), context(asked, engine))
-        return score_pool(engine, asked, [c.source for c in accepted], ledger, quiet=project.quiet)
+        told = cards([c.source for c in accepted])
+        named = project.recipe.task
+        order = prior(accepted, told, name=named.name, instruction=named.instruction, shots=work.shots)
+        return score_pool(engine, asked, [accepted[i].source for i in order], ledger, quiet=project.quiet)
 
     def final(table: ScoreTable) -> bool:
         return not any(refused.code.startswith("download-") for refused in table.refused)

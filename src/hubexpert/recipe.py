@@ -71,8 +71,8 @@ class ExpertsSection(Section):
 
     Attributes:
         candidates: M, the shortlist.
-        count: N, the experts.
-        budget: `full` scores every adapter on every shot, `halving` the worse ones on fewer.
+        count: N, how many become experts.
+        budget: `full` scores every adapter on every shot; `halving` drops the worse ones early.
         disk: gigabytes for weights that scoring downloads; beyond, those scored first are removed from the cache.
         rank: the ranks that are added.
     """
