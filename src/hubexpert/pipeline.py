@@ -14,12 +14,13 @@ from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
 from hubexpert.recipe import Recipe, is_folder, read_recipe
-from hubexpert.records import Build, Discovery, Example, Report, ScoreTable, Selection, Source
+from hubexpert.records import Build, Discovery, Example, Rationales, Report, ScoreTable, Selection, Source
 from hubexpert.shots import Task, digest, read_task, without_leaks
 from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
     from hubexpert.lm import Lm
+    from hubexpert.teacher import Teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +46,17 @@ class Project:
     @cached_property
     def base(self) -> Source:
         """The base at its commit, which stays pinned until a refresh; a folder by its contents."""
-        name = self.recipe.base
-        if is_folder(name):
-            return folder_source(name, base_folder(self.folder, name))
-        inputs = {"base": name, "endpoint": hub.endpoint()}
-        return self.workspace.step("base", inputs, lambda: resolve_base(name), Source, again=self.refresh)[0]
+        return _pinned(self, "base", self.recipe.base)
 
     @cached_property
     def model(self) -> "Lm":
         """The base, loaded."""
-        from hubexpert.lm import load_lm
+        return _loaded(self, self.base)
 
-        name = self.recipe.base
-        return load_lm(base_folder(self.folder, name) if is_folder(name) else self.base)
+    @cached_property
+    def rationales(self) -> Rationales:
+        """The shots with the teacher's rationales, as `rationales` gives them."""
+        return rationales(self)
 
     @cached_property
     def scores(self) -> ScoreTable:
@@ -81,6 +80,21 @@ def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> P
     return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh)
 
 
+def _pinned(project: Project, step: str, name: str) -> Source:
+    """A model at its commit, as that step found it last; a folder by its contents."""
+    if is_folder(name):
+        return folder_source(name, base_folder(project.folder, name))
+    inputs = {"base": name, "endpoint": hub.endpoint()}
+    return project.workspace.step(step, inputs, lambda: resolve_base(name), Source, again=project.refresh)[0]
+
+
+def _loaded(project: Project, source: Source) -> "Lm":
+    """A pinned model, loaded."""
+    from hubexpert.lm import load_lm
+
+    return load_lm(base_folder(project.folder, source.repo) if is_folder(source.repo) else source)
+
+
 def task(project: Project) -> Task:
     """The recipe's task with its examples."""
     return read_task(project.recipe, project.folder)
@@ -89,6 +103,38 @@ def task(project: Project) -> Task:
 def discover(project: Project, *, again: bool = False) -> Discovery:
     """What is out there for the base."""
     return discover_step(project.recipe, project.workspace, again=again, quiet=project.quiet)[0]
+
+
+def teacher(project: Project) -> "Teacher | None":
+    """The recipe's teacher, if it names one."""
+    settings, seed = project.recipe.data.teacher, project.recipe.seed
+    if settings is None:
+        return None
+    from hubexpert.teacher import Teacher
+
+    if not settings.local:
+        return Teacher(settings, seed)
+    source = _pinned(project, "teacher", settings.model)
+    return Teacher(settings, seed, source, lambda: _loaded(project, source))
+
+
+def rationales(project: Project) -> Rationales:
+    """The shots with the rationales that the teacher could write; a refresh asks again for those that it did not.
+
+    Raises:
+        HubExpertError: the teacher cannot be asked, or leaves too many questions without a usable reply.
+    """
+    shots, asked = task(project).shots, teacher(project)
+    if asked is None:
+        return Rationales(shots=shots)
+
+    def produce() -> Rationales:
+        from hubexpert.experts.rationales import with_rationales
+
+        return with_rationales(shots, asked, project.workspace.journal("teacher"), quiet=project.quiet)
+
+    inputs = {"method": METHOD, "teacher": asked.identity, "shots": list(shots)}
+    return project.workspace.step("rationales", inputs, produce, Rationales, again=project.refresh)[0]
 
 
 def score(project: Project) -> ScoreTable:
@@ -104,11 +150,12 @@ def score(project: Project) -> ScoreTable:
             f"No usable adapter was found for {project.recipe.base}.",
             fix="see `hubexpert discover`, then widen `discover.licenses` or name adapters in `discover.include`",
         )
+    shots = project.rationales.shots
     inputs = {
         "method": METHOD,
         "base": base,
         "accepted": [c.source for c in accepted],
-        "shots": list(work.shots),
+        "shots": list(shots),
         "metric": work.metric,
         "seed": project.recipe.seed,
     }
@@ -121,7 +168,7 @@ def score(project: Project) -> ScoreTable:
             project.model,
             base,
             accepted,
-            work.shots,
+            shots,
             work.metric,
             journal,
             seed=project.recipe.seed,
