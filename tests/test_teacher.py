@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import example as with_example
 from hypothesis import strategies as st
 
 from hubexpert.errors import HubExpertError
@@ -17,6 +19,7 @@ from hubexpert.lock import locked_recipe
 from hubexpert.recipe import TeacherSection, parse_recipe
 from hubexpert.records import Reply, TeacherCounts
 from hubexpert.teacher import Teacher, ask
+from hubexpert.teacher.faults import wait_after
 from hubexpert.teacher.reply import read_reply
 from hubexpert.workspace import Journal
 from tests.discover.faults import client
@@ -146,7 +149,7 @@ def test_a_teacher_that_is_not_there_is_told_with_a_fix(tmp_path: Path) -> None:
         texts(teacher(f"http://me:pass@127.0.0.1:{port}/v1?key=abc", concurrency=2), list("abcdefgh"), tmp_path / "j")
     assert caught.value.message == f"The teacher at http://127.0.0.1:{port}/v1 did not answer (ConnectError)."
     assert "data.teacher.url" in caught.value.fix
-    assert 3 < time.monotonic() - begun < 15
+    assert 3 < time.monotonic() - begun < 60
 
 
 def test_a_connection_lost_again_and_again_ends_the_run(tmp_path: Path) -> None:
@@ -176,7 +179,24 @@ def test_the_server_says_how_long_to_wait(tmp_path: Path) -> None:
     got, _, server = served(first(Answer({}, status=429, headers={"Retry-After": "1"})), ["a"], tmp_path)
     assert got == ["re: a"]
     assert len(server.seen) == 2
-    assert 1 <= time.monotonic() - begun < 3
+    assert time.monotonic() - begun >= 1
+
+
+DATES = st.datetimes().map(lambda moment: moment.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)) | st.integers().map(str) | DATES, st.integers(0, 3))
+@with_example("9" * 400, 0)
+@with_example("Wed, 21 Oct 2999 07:28:00 GMT", 3)
+@with_example("Wed, 21 Oct 2999 07:28:00 -9999999", 3)
+def test_no_wait_is_longer_than_a_minute_or_so(header: str, attempt: int) -> None:
+    """Whatever the server asks for; without a number or a date the waits double."""
+    request = httpx2.Request("POST", "http://a/v1/chat/completions")
+    response = httpx2.Response(429, headers={"Retry-After": header}, request=request)
+    wait = wait_after(httpx2.HTTPStatusError("x", request=request, response=response), attempt)
+    assert 0 <= wait <= 61
+    if not any(character.isdigit() for character in header):
+        assert 0.5 * 2**attempt <= wait <= 0.75 * 2**attempt
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -322,7 +342,7 @@ def test_too_many_failures_stop_the_questions(tmp_path: Path) -> None:
         texts(teacher(server.url, most_failures=0.2), questions, tmp_path / "teacher.jsonl")
     assert "left 5 of 20 questions without a usable reply (5 failed; the last: error 418)" in caught.value.message
     assert "most_failures" in caught.value.fix
-    assert 9 <= len(server.seen) <= 10
+    assert 9 <= len(server.seen) < 20
     _, counts, server = served(echo, questions, tmp_path)
     assert (counts.written, counts.reused, len(server.seen)) == (20, 4, 16)
 
