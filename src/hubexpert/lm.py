@@ -216,29 +216,44 @@ def mean_nll(lm: Lm, encoded: Sequence[Encoded]) -> list[float]:
     return result
 
 
-@torch.inference_mode()
 def generate(lm: Lm, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[str]:
-    """The greedy continuation of each prompt as text without special tokens, in the order given.
+    """The greedy continuation of each prompt as text without special tokens, in the order given."""
+    made = continuations(lm, prompts, max_new_tokens=max_new_tokens)
+    texts: list[str] = lm.tokenizer.batch_decode(made, skip_special_tokens=True)
+    return texts
 
-    Plain greedy: penalties among the model's own generation settings are switched off. A prompt that leaves no room for
-    the answer in the model's context is cut from the left.
+
+@torch.inference_mode()
+def continuations(
+    lm: Lm, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float = 0.0
+) -> list[list[int]]:
+    """The tokens that follow each prompt, with the one that ends them if it came, in the order given.
+
+    Plain greedy, or sampled from all tokens at a temperature above 0 (seed torch before): penalties among the model's
+    own generation settings are switched off. A prompt that leaves no room for the answer in the model's context is cut
+    from the left.
     """
-    result = [""] * len(prompts)
+    result: list[list[int]] = [[] for _ in prompts]
     room = max(1, lm.context - max_new_tokens)
+    how = (
+        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        if temperature
+        else {"do_sample": False}
+    )
     for batch in batches([len(prompt) + max_new_tokens for prompt in prompts]):
         inputs = left_padded([prompts[i][-room:] for i in batch], lm.tokenizer.pad_token_id, lm.device)
         del inputs["position_ids"]  # generate derives them from the mask
         made = lm.model.generate(
             **inputs,
+            **how,
             max_new_tokens=max_new_tokens,
-            do_sample=False,
             num_beams=1,
             repetition_penalty=1.0,
             no_repeat_ngram_size=0,
             eos_token_id=lm.ends,
             pad_token_id=lm.tokenizer.pad_token_id,
         )
-        texts = lm.tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        for index, text in zip(batch, texts, strict=True):
-            result[index] = text
+        for index, row in zip(batch, made[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            end = next((place for place, token in enumerate(row) if token in lm.ends), len(row) - 1)
+            result[index] = row[: end + 1]
     return result

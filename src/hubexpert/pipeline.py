@@ -14,13 +14,14 @@ from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
 from hubexpert.recipe import Recipe, is_folder, read_recipe
-from hubexpert.records import Build, Discovery, Example, Report, ScoreTable, Selection, Source
+from hubexpert.records import Build, Discovery, Example, Rationales, Report, ScoreTable, Selection, Source
 from hubexpert.shots import Task, digest, read_task, without_leaks
 from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
     from hubexpert.experts.engine import Engine
     from hubexpert.lm import Lm
+    from hubexpert.teacher import Teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +49,12 @@ class Project:
     @cached_property
     def base(self) -> Source:
         """The base at its commit, which stays pinned until a refresh; a folder by its contents."""
-        name = self.recipe.base
-        if is_folder(name):
-            return folder_source(name, base_folder(self.folder, name))
-        inputs = {"base": name, "endpoint": hub.endpoint()}
-        return self.workspace.step("base", inputs, lambda: resolve_base(name), Source, again=self.refresh)[0]
+        return _pinned(self, "base", self.recipe.base)
 
     @property
     def base_place(self) -> Path | Source:
         """Where the base is loaded from."""
-        name = self.recipe.base
-        return base_folder(self.folder, name) if is_folder(name) else self.base
+        return _place(self, self.base)
 
     @cached_property
     def model(self) -> "Lm":
@@ -66,6 +62,11 @@ class Project:
         from hubexpert.lm import load_lm
 
         return load_lm(self.base_place, quantize=self.recipe.quantize)
+
+    @cached_property
+    def rationales(self) -> Rationales:
+        """The shots with the teacher's rationales, as `rationales` gives them."""
+        return rationales(self)
 
     @cached_property
     def scores(self) -> ScoreTable:
@@ -93,6 +94,19 @@ def open_project(
     return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh, engine, workers)
 
 
+def _pinned(project: Project, step: str, name: str) -> Source:
+    """A model at its commit, as that step found it last; a folder by its contents."""
+    if is_folder(name):
+        return folder_source(name, base_folder(project.folder, name))
+    inputs = {"base": name, "endpoint": hub.endpoint()}
+    return project.workspace.step(step, inputs, lambda: resolve_base(name), Source, again=project.refresh)[0]
+
+
+def _place(project: Project, source: Source) -> Path | Source:
+    """Where a pinned model is loaded from."""
+    return base_folder(project.folder, source.repo) if is_folder(source.repo) else source
+
+
 def task(project: Project) -> Task:
     """The recipe's task with its examples."""
     return read_task(project.recipe, project.folder)
@@ -101,6 +115,40 @@ def task(project: Project) -> Task:
 def discover(project: Project, *, again: bool = False) -> Discovery:
     """What is out there for the base."""
     return discover_step(project.recipe, project.workspace, again=again, quiet=project.quiet)[0]
+
+
+def teacher(project: Project) -> "Teacher | None":
+    """The recipe's teacher, if it names one."""
+    settings, seed = project.recipe.data.teacher, project.recipe.seed
+    if settings is None:
+        return None
+    from hubexpert.teacher import Teacher
+
+    if not settings.local:
+        return Teacher(settings, seed)
+    from hubexpert.lm import load_lm
+
+    source = _pinned(project, "teacher", settings.model)
+    return Teacher(settings, seed, source, lambda: load_lm(_place(project, source)))
+
+
+def rationales(project: Project) -> Rationales:
+    """The shots with the rationales that the teacher could write; a refresh asks again for those that it did not.
+
+    Raises:
+        HubExpertError: the teacher cannot be asked, or leaves too many questions without a usable reply.
+    """
+    shots, asked = task(project).shots, teacher(project)
+    if asked is None:
+        return Rationales(shots=shots)
+
+    def produce() -> Rationales:
+        from hubexpert.experts.rationales import with_rationales
+
+        return with_rationales(shots, asked, project.workspace.journal("teacher"), quiet=project.quiet)
+
+    inputs = {"method": METHOD, "teacher": asked.identity, "shots": list(shots)}
+    return project.workspace.step("rationales", inputs, produce, Rationales, again=project.refresh)[0]
 
 
 def score(project: Project) -> ScoreTable:
@@ -116,6 +164,7 @@ def score(project: Project) -> ScoreTable:
             f"No usable adapter was found for {project.recipe.base}.",
             fix="see `hubexpert discover`, then widen `discover.licenses` or name adapters in `discover.include`",
         )
+    work = work.model_copy(update={"shots": project.rationales.shots})
     section = project.recipe.experts
     inputs = {
         "method": METHOD,

@@ -23,13 +23,14 @@ def run(recipe: Path, refresh: bool, engine: str, workers: int | None, out: Out)
 def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821
     """The leaderboard, the comparison, and where things lie."""
     from hubexpert.cli.evaluate import show_report
-    from hubexpert.cli.score import show_scores
+    from hubexpert.cli.score import show_scores, show_teacher
 
     folder = project.workspace.root / "publish"
     out.records([{"verdict": lock.report.verdict, "lock": str(project.lock_path), "card": str(folder / "README.md")}])
     if out.json:
         return
     show_scores(lock.scores, out)
+    show_teacher(project.rationales.counts, out)
     if len(lock.build.experts) < project.recipe.experts.count:
         out.hint(f"Only {len(lock.build.experts)} of {project.recipe.experts.count} experts: the pool has no more.")
     experts = [(e.source.repo, e.rank, " ".join(e.target_modules), e.share) for e in lock.build.experts]

@@ -19,6 +19,7 @@ def score(recipe: Path, engine: str, workers: int | None, out: Out) -> None:
     with project.workspace.locked():
         table = pipeline.score(project)
     show_scores(table, out)
+    show_teacher(project.rationales.counts, out)
 
 
 def show_scores(table: "ScoreTable", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821  records load pydantic
@@ -48,3 +49,14 @@ def show_scores(table: "ScoreTable", out: Out) -> None:  # type: ignore[name-def
         out.hint("Perplexity rests on bare outputs: the shots have no rationales.")
     for refused in table.refused:
         out.hint(f"refused {refused.source.repo}: {refused.code}: {refused.reason}")
+
+
+def show_teacher(counts: "TeacherCounts", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """What the teacher wrote; nothing where it was not asked."""
+    if not counts.asked:
+        return
+    left = [f"{getattr(counts, name)} {name}" for name in ("refused", "malformed", "failed") if getattr(counts, name)]
+    again = [f"{counts.reused} reused"] if counts.reused else []
+    told = "; ".join(filter(None, (", ".join(left), *again)))
+    wrote = f"{counts.written} rationale{'' if counts.written == 1 else 's'}"
+    out.hint(f"The teacher wrote {wrote}{f' ({told})' if told else ''}.")
