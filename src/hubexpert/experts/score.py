@@ -82,7 +82,7 @@ def score_pool(
     Raises:
         HubExpertError: the metric cannot be used, the Hub cannot be reached, or no adapter is left.
     """
-    check_metric(metric)
+    check_metric(metric, shots)
     done = journal.read()
     context = {"method": METHOD, "base": base, "shots": list(shots), "metric": metric, "seed": seed}
     longest = answer_length(model.tokenizer, shots)
