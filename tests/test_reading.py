@@ -1,6 +1,7 @@
 """One pass over prompt and gold output against a forward pass and a generation of each example alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -101,7 +102,12 @@ def test_an_answer_that_is_enough_is_not_gone_on_with(model: Lm) -> None:
 def test_a_character_cut_short_is_never_enough(model: Lm) -> None:
     """The first byte of a character is not shown as the answer so far."""
     seen: list[str] = []
-    read(model, asked(model), max_new_tokens=LONGEST, enough=lambda _, text: bool(seen.append(text)))
+
+    def look(_index: int, text: str) -> bool:
+        seen.append(text)
+        return False
+
+    read(model, asked(model), max_new_tokens=LONGEST, enough=look)
     assert not [text for text in seen if text.endswith("\N{REPLACEMENT CHARACTER}")]
 
 
@@ -116,7 +122,11 @@ def test_likelihoods_alone_generate_nothing(model: Lm) -> None:
 
 def test_several_adapters_in_a_batch_read_as_each_alone(model: Lm, tmp_path: Path) -> None:
     """Adapters of different ranks and targets share batches without touching each other, also while generating."""
-    settings_of = ({"r": 4}, {"r": 8, "target_modules": "all-linear"}, {"r": 2, "use_rslora": True})
+    settings_of: tuple[dict[str, Any], ...] = (
+        {"r": 4},
+        {"r": 8, "target_modules": "all-linear"},
+        {"r": 2, "use_rslora": True},
+    )
     adapters = [read_factors(tiny.lora(tmp_path / str(i), seed=i, **s)) for i, s in enumerate(settings_of)]
     examples = asked(model)
     with slots(model.model) as places:

@@ -182,7 +182,9 @@ def score(project: Project) -> ScoreTable:
         from hubexpert.experts.ledger import open_ledger
         from hubexpert.experts.prior import prior
         from hubexpert.experts.score import context, score_pool, trial
+        from hubexpert.measure import check_metric
 
+        check_metric(work.metric, work.shots)
         engine, tokenizer = _engine(project)
         asked = trial(base, work, tokenizer, section, project.recipe.seed)
         ledger = open_ledger(project.workspace.journal("scores"), context(asked, engine))

@@ -14,8 +14,8 @@ AT_ONCE = 8
 def cards(sources: Sequence[Source]) -> dict[str, str]:
     """Repository -> the beginning of its card at the commit.
 
-    Cards only order what is scored anyway, so scoring does not fail for want of them: offline, or where the Hub does not
-    answer, there are none.
+    Cards only order what is scored anyway, so scoring does not fail for want of them: offline, or where the Hub does
+    not answer, there are none.
     """
     if hub.offline():
         return {}

@@ -38,9 +38,10 @@ class Ledger:
 
     def answers(self, source: Source, shots: Sequence[Example]) -> Answers | None:
         """What the adapter did on these shots; None where one of them was not measured."""
-        found = [self.known.get(self._key(source, shot)) for shot in shots]
-        if any(entry is None for entry in found):
+        keys = [self._key(source, shot) for shot in shots]
+        if not all(key in self.known for key in keys):
             return None
+        found = [self.known[key] for key in keys]
         return Answers(tuple(entry["value"] for entry in found), tuple(entry["nll"] for entry in found))
 
     def missing(self, source: Source, shots: Sequence[Example]) -> tuple[Example, ...]:
