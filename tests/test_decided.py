@@ -145,7 +145,7 @@ def answers(draw: st.DrawFn) -> tuple[Example, str]:
     """An example, and an answer made of what resembles its gold output and of other pieces."""
     example, like = draw(examples())
     parts = draw(st.lists(st.sampled_from(like) | PIECES, min_size=1, max_size=5))
-    return example, draw(st.sampled_from(("", "", "\n", "The answer is ", "Answer: "))) + "".join(parts)
+    return example, draw(st.sampled_from(("", "", "\n", "The answer is ", "Answer: ", "- ", "It is "))) + "".join(parts)
 
 
 @settings(max_examples=400, deadline=None)
