@@ -184,7 +184,7 @@ def score(project: Project) -> ScoreTable:
         from hubexpert.experts.score import context, score_pool, trial
         from hubexpert.measure import check_metric
 
-        check_metric(work.metric, work.shots)
+        check_metric(work.metric, (*work.shots, *work.test))
         engine, tokenizer = _engine(project)
         asked = trial(base, work, tokenizer, section, project.recipe.seed)
         ledger = open_ledger(project.workspace.journal("scores"), context(asked, engine))
