@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from poolscale.local import EXAMPLES, METRIC, Scores, engine_scores, hub_with_bank
+
 from hubexpert import demo
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parent / "examples"
-METRIC = "exact_match"
 FEW_SHOTS = 4  # in the memory runs
 FEWER = 4  # adapters in the slowest loops
 
@@ -38,9 +37,7 @@ def main() -> int:
         print(json.dumps(pool_run(options.root.resolve(), options.inside)))
         return 0
     root = options.root.resolve()
-    base = demo.convert_base(root / "base")
-    with demo.served(root / "hub", options.port, root / "home"):
-        demo.fill_hub(root / "hub", base, EXAMPLES)
+    with hub_with_bank(root, options.port):
         figures: dict[str, Any] = {"tasks": {}, "sizes": {}}
         for task in filter(None, options.tasks.split(",")):
             figures["tasks"][task] = compare(root, task, options.shots, every_peer=not figures["tasks"])
@@ -72,7 +69,7 @@ def compare(root: Path, task: str, count: int, *, every_peer: bool) -> dict[str,
     lm = load_lm(root / "base", device="cpu")
     pool = [read_factors(folder) for folder in folders]
     with_adapters(lm, pool[:1], shots[:4], METRIC)  # warm
-    seconds, ours = timed(lambda: engine_scores(root, lm, [f"{demo.OWNER}/{f.name}" for f in folders], shots))
+    seconds, ours = timed(lambda: fresh_scores(root, lm, [f"{demo.OWNER}/{f.name}" for f in folders], shots))
     pairs = len(folders) * len(shots)
     figures: dict[str, Any] = {"shots": len(shots), "ours": pairs / seconds, "ours_seconds": seconds}
     figures["adapters_seconds"], looks = timed(lambda: with_adapters(lm, pool, shots, METRIC))
@@ -89,29 +86,14 @@ def compare(root: Path, task: str, count: int, *, every_peer: bool) -> dict[str,
     return figures
 
 
-def engine_scores(root: Path, lm: Any, repos: Sequence[str], shots: Sequence[Any]) -> dict[str, Any]:
-    """The scores of `hubexpert score` with a fresh journal, the base's included: adapter -> values and NLLs."""
-    from hubexpert.experts.engine import on_this_machine
-    from hubexpert.experts.ledger import open_ledger
-    from hubexpert.experts.score import context, score_pool, trial
-    from hubexpert.hub import resolve
-    from hubexpert.recipe import ExpertsSection
-    from hubexpert.shots import Task
-    from hubexpert.workspace import Journal
-
-    base = resolve(demo.BASE)
-    pool = [resolve(repo) for repo in repos]
-    engine = on_this_machine(lm, base)
-    asked = trial(base, Task(metric=METRIC, shots=tuple(shots), test=()), lm.tokenizer, ExpertsSection(), 0)
+def fresh_scores(root: Path, lm: Any, repos: Sequence[str], shots: Sequence[Any]) -> Scores:
+    """Scores of a run with an empty journal."""
     journal = root / "scores.jsonl"
     journal.unlink(missing_ok=True)
-    ledger = open_ledger(Journal(journal), context(asked, engine))
-    score_pool(engine, asked, pool, ledger, quiet=True)
-    answers = {source.repo.split("/")[1]: ledger.answers(source, asked.shots) for source in pool}
-    return {name: (found.values, found.nlls) for name, found in answers.items() if found}
+    return engine_scores(journal, lm, repos, shots)
 
 
-def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
+def differences(ours: Scores, theirs: Scores) -> dict[str, float]:
     """How many values of the metric differ, and the largest relative difference of an NLL."""
     values = [a != b for name in theirs for a, b in zip(ours[name][0], theirs[name][0], strict=True)]
     nlls = [abs(a - b) / b for name in theirs for a, b in zip(ours[name][1], theirs[name][1], strict=True)]
@@ -139,7 +121,7 @@ def pool_run(root: Path, size: int) -> dict[str, Any]:
         hub.download(resolve(repo), (CONFIG_FILE, WEIGHTS_FILE))
     lm = load_lm(root / "base", device="cpu")
     loaded = peak()
-    seconds, scores = timed(lambda: engine_scores(root, lm, repos, shots_of(EXAMPLES, "topics", FEW_SHOTS)))
+    seconds, scores = timed(lambda: fresh_scores(root, lm, repos, shots_of(EXAMPLES, "topics", FEW_SHOTS)))
     return {"adapters": len(scores), "seconds": seconds, "MiB": peak(), "MiB_loaded": loaded}
 
 

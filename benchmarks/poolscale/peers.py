@@ -15,8 +15,7 @@ from hubexpert.metrics import decided
 from hubexpert.reading import read
 from hubexpert.records import Example
 from hubexpert.slots import slots
-
-Scores = dict[str, tuple[list[float], list[float]]]  # adapter -> metric values, NLLs
+from poolscale.local import Scores
 
 
 def one_by_one(lm: Lm, folders: Sequence[Path], shots: Sequence[Example], metric: str, batch: int) -> Scores:
