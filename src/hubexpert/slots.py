@@ -78,11 +78,15 @@ def applied(model: nn.Module, factors: Factors) -> Iterator[None]:
 
 
 def _fill(slot: _Slot, module: str, adapters: Sequence[Factors], device: torch.device) -> None:
-    """The factors of one module, in float32 whatever the base's dtype, as PEFT keeps them."""
+    """The factors of one module, in float32 whatever the base's dtype, as PEFT keeps them.
+
+    An adapter alone is not copied, so that it can be trained where it is.
+    """
     parts = [(lane, adapter) for lane, adapter in enumerate(adapters) if module in adapter.a]
+    if len(adapters) == 1:
+        slot.a, slot.b = adapters[0].a[module].to(device), adapters[0].b[module].to(device)
+        return
     slot.a = torch.cat([adapter.a[module] for _, adapter in parts]).to(device, non_blocking=True)
     slot.b = torch.cat([adapter.b[module] for _, adapter in parts], dim=1).to(device, non_blocking=True)
-    if len(adapters) > 1:
-        ranks = torch.tensor([adapter.a[module].shape[0] for _, adapter in parts])
-        lanes = torch.tensor([lane for lane, _ in parts])
-        slot.lane = lanes.repeat_interleave(ranks).to(device)
+    ranks = torch.tensor([adapter.a[module].shape[0] for _, adapter in parts])
+    slot.lane = torch.tensor([lane for lane, _ in parts]).repeat_interleave(ranks).to(device)

@@ -17,6 +17,7 @@ from hubexpert.lm import Encoded, Lm, generate, left_padded, mean_nll
 from hubexpert.reading.answers import Answer, Pending, chosen, go_on, groups, joined, look
 from hubexpert.reading.batches import COST_OF_A_BATCH, MOST_TOKENS, in_batches, kind_of_device, tokens_at_once
 from hubexpert.reading.lanes import ALONE, Lanes
+from hubexpert.reading.prefix import common, shareable
 
 __all__ = ["ALONE", "Lanes", "Reading", "fitted", "read", "read_plainly", "shareable"]
 
@@ -59,7 +60,8 @@ def read(
         if lanes.count > 1:
             raise ValueError("a model with a state, or with a window that is too short, takes one adapter at a time")
         return [read_plainly(lm, rows, max_new_tokens=max_new_tokens)]
-    shared = _shared(rows)
+    shared = common(rows) if len(rows) > 1 else 0
+    shared = shared if shared >= SHORTEST_SHARED else 0
     nlls = [0.0] * (len(rows) * lanes.count)
     answers = [Answer(row, partial(enough, index)) for _ in range(lanes.count) for index, row in enumerate(rows)]
     with torch.inference_mode():
@@ -90,24 +92,10 @@ def read_plainly(lm: Lm, encoded: Sequence[Encoded], *, max_new_tokens: int) -> 
     return [Reading(nll, text) for nll, text in zip(nlls, texts, strict=True)]
 
 
-def shareable(lm: Lm, longest: int) -> bool:
-    """Whether keys and values of `longest` tokens can be kept, shared and left out again: attention to all of them."""
-    window = getattr(lm.model.config, "sliding_window", None)
-    return not getattr(lm.model, "_is_stateful", False) and (window is None or window >= longest)
-
-
 def fitted(example: Encoded, context: int, max_new_tokens: int) -> Encoded:
     """The example cut to a context of that many tokens: of the prompt the left goes, of an endless answer the end."""
     answer = example.answer[: max(1, context - 1)]
     return Encoded(example.prompt[-max(1, context - max(len(answer), max_new_tokens)) :], answer)
-
-
-def _shared(rows: Sequence[Encoded]) -> int:
-    """How many tokens all prompts begin with, each keeping one of its own; 0 where sharing them gains nothing."""
-    first, last = min(row.prompt for row in rows), max(row.prompt for row in rows)
-    alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    shared = min(alike, min(len(row.prompt) for row in rows) - 1)
-    return shared if shared >= SHORTEST_SHARED and len(rows) > 1 else 0
 
 
 def _read_prefix(lm: Lm, tokens: Sequence[int], lanes: Lanes) -> DynamicCache:
