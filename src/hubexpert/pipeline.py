@@ -173,7 +173,7 @@ def score(project: Project) -> ScoreTable:
         "accepted": [c.source for c in accepted],
         "shots": list(work.shots),
         "metric": work.metric,
-        "budget": section if section.budget == "halving" else "full",
+        "budget": section if section.budget == "halving" or "adapted" in section.rank else "full",
         "seed": project.recipe.seed,
     }
 

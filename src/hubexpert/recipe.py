@@ -20,7 +20,7 @@ FREE_LICENSES = (
 )  # fmt: skip
 
 
-Rank = Literal["exact_match", "perplexity"]
+Rank = Literal["exact_match", "perplexity", "adapted"]
 Quantization = Literal["4bit", "8bit"]
 
 
@@ -127,6 +127,26 @@ class DataSection(Section):
     ] = None
 
 
+class AdaptedSection(Section):
+    """How adapted perplexity is measured.
+
+    Attributes:
+        among: how many adapters, the best by the other ranks; all where it is null, or there are no other ranks.
+        folds: into how many parts the shots are cut; each is explained after steps on the others.
+        epochs: over the other parts.
+        learning_rate: constant.
+        batch_size: shots a step.
+        max_rank: adapters are cut to it.
+    """
+
+    among: Annotated[int, Field(gt=0)] | None = None
+    folds: Annotated[int, Field(ge=2)] = 2
+    epochs: Annotated[int, Field(gt=0)] = 3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
+    batch_size: Annotated[int, Field(gt=0)] = 4
+    max_rank: Annotated[int, Field(gt=0)] = 16
+
+
 class ExpertsSection(Section):
     """How many experts, and by what (M, N of the Open Knowledge paper).
 
@@ -136,6 +156,7 @@ class ExpertsSection(Section):
         budget: `full` scores every adapter on every shot; `halving` drops the worse ones early.
         disk: gigabytes for weights that scoring downloads; beyond, those scored first are removed from the cache.
         rank: the ranks that are added.
+        adapted: how `adapted`, if it is one of them, is measured.
     """
 
     candidates: Annotated[int, Field(gt=0)] = 8
@@ -143,6 +164,7 @@ class ExpertsSection(Section):
     budget: Literal["full", "halving"] = "full"
     disk: Annotated[float, Field(gt=0)] | None = None
     rank: Annotated[tuple[Rank, ...], Field(min_length=1)] = ("exact_match", "perplexity")
+    adapted: AdaptedSection = AdaptedSection()
 
     @model_validator(mode="after")
     def _shortlist_holds_the_group(self) -> Self:

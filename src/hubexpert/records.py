@@ -202,6 +202,8 @@ class Score(Record):
     conversion_error: float | None = Field(
         default=None, description="what was lost, relative, where the adapter was converted to a LoRA"
     )
+    adapted: float | None = Field(default=None, description="adapted perplexity, where it was measured")
+    flags: tuple[str, ...] = ()
 
 
 class ScoreTable(Record):

@@ -15,8 +15,8 @@ from torch import nn
 
 from hubexpert import lm
 from hubexpert.errors import HubExpertError
-from hubexpert.experts.adapted import Adaptation, adapt, adapted_nlls, folds, fresh, start
 from hubexpert.examine import examine
+from hubexpert.experts.adapted import Adaptation, adapt, adapted_nlls, folds, fresh, start
 from hubexpert.factors import Factors, read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.reading.prefix import shared

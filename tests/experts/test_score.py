@@ -155,6 +155,28 @@ def test_halving_finds_the_same_best_for_less(model: Lm, base: Source, pool: lis
             assert score.exact_match == exact[score.source].exact_match
 
 
+def test_adapted_perplexity_is_measured_once_for_those_that_are_asked_for(
+    model: Lm, base: Source, pool: list[Source], tmp_path: Path
+) -> None:
+    """The adapter that knows the task is the best after a few steps, too; of the others only the best are adapted."""
+    few = {"among": 3, "epochs": 1, "folds": 2}
+    asked = asked_of(base, rank=["exact_match", "perplexity", "adapted"], adapted=few)
+    counted = Counted(on_this_machine(model, base))
+    table = score_pool(counted.engine, asked, pool, opened(tmp_path / "j", asked, counted.engine), quiet=True)
+    adapted = {score.source.repo: score.adapted for score in table.scores if score.adapted is not None}
+    assert len(adapted) == 3
+    assert min(adapted, key=lambda repo: adapted[repo]) == "tester/scoring-solver"
+    again = Counted(on_this_machine(model, base))
+    assert score_pool(again.engine, asked, pool, opened(tmp_path / "j", asked, again.engine), quiet=True) == table
+    assert again.pairs == 0
+    alone = asked_of(base, rank=["adapted"], adapted=few)
+    everybody = score_pool(again.engine, alone, pool[:5], opened(tmp_path / "j", alone, again.engine), quiet=True)
+    assert all(score.adapted is not None for score in everybody.scores)
+    plain = asked_of(base)
+    table = score_pool(again.engine, plain, pool, opened(tmp_path / "j", plain, again.engine), quiet=True)
+    assert {score.adapted for score in table.scores} == {None}
+
+
 def test_weights_beyond_the_disk_budget_are_removed_again(
     model: Lm, base: Source, pool: list[Source], store: Store, tmp_path: Path
 ) -> None:

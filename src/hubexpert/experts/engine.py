@@ -9,7 +9,8 @@ from typing import Any
 
 from hubexpert import hub
 from hubexpert.examine import Answers, examine, expanded
-from hubexpert.experts.ledger import DOWNLOAD, Measured, Outcome
+from hubexpert.experts.adapted import Adaptation, adapted_nlls
+from hubexpert.experts.ledger import DOWNLOAD, Adapted, Measured, Outcome
 from hubexpert.experts.load import adapter_factors, fetch
 from hubexpert.factors import NAN, WEIGHTS_FILE, Factors, UnusableError, check_fit
 from hubexpert.lm import Lm, encode, precision
@@ -26,12 +27,14 @@ NOTHING = Factors({}, {})
 
 @dataclass(frozen=True)
 class Work:
-    """Adapters to be measured in the same batches, and the shots."""
+    """Adapters to be measured on the same shots in the same batches, or after adaptation, each for itself."""
 
     sources: tuple[Source, ...]
     shots: tuple[Example, ...]
     metric: str
     max_new_tokens: int
+    adaptation: Adaptation | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _fetched(source: Source, base: Source) -> int:
 
 def measured(model: Lm, base: Source, places: Slots, work: Work, fetched: Sequence[Future[int]]) -> list[Outcome]:
     """What each adapter of one work did, or why it was refused, in their order."""
-    results: dict[Source, Measured | Refused] = {}
+    results: dict[Source, Measured | Adapted | Refused] = {}
     usable: dict[Source, Factors] = {}
     for source, future in zip(work.sources, fetched, strict=True):
         try:
@@ -113,6 +116,11 @@ def measured(model: Lm, base: Source, places: Slots, work: Work, fetched: Sequen
             results[source] = Refused(source=source, code=error.code, reason=str(error))
         except hub.SourceError as error:
             results[source] = Refused(source=source, code=f"{DOWNLOAD}{error.kind}", reason=error.message)
+    if work.adaptation is not None:
+        encoded = [encode(model.tokenizer, shot, expanded(shot)) for shot in work.shots]
+        for source, factors in usable.items():
+            results[source] = Adapted(adapted_nlls(model, factors, encoded, work.adaptation, seed=work.seed))
+        return [(source, results[source]) for source in work.sources]
     for group in _together(model, work, list(usable.items())):
         places.put([factors for _, factors in group])
         lanes = Lanes(len(group), places.assign)

@@ -3,6 +3,7 @@
 A new shot, or a budget that asks for more of them, costs only what is not there yet.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,14 @@ class Measured:
     conversion_error: float | None = None
 
 
-Outcome = tuple[Source, Measured | Refused]
+@dataclass(frozen=True)
+class Adapted:
+    """The NLLs (nats) of some shots, each after steps on others; NaN where the steps led to no numbers."""
+
+    nlls: tuple[float, ...]
+
+
+Outcome = tuple[Source, Measured | Adapted | Refused]
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,11 @@ class Ledger:
             return ()
         return tuple(shot for shot in shots if self._key(source, shot) not in self.known)
 
+    def adapted(self, source: Source, shots: Sequence[Example], how: object) -> Adapted | None:
+        """The NLLs after adaptation; None where they were not measured."""
+        entry = self.known.get(self._key(source, shots, how))
+        return Adapted(tuple(math.nan if nll is None else nll for nll in entry["adapted"])) if entry else None
+
     def refused(self, source: Source) -> Refused | None:
         """Why the adapter cannot be used, if so."""
         entry = self.known.get(self._key(source), {}).get("refused")
@@ -60,27 +73,35 @@ class Ledger:
         error: float | None = self.known.get(self._key(source), {}).get("conversion_error")
         return error
 
-    def keep(self, shots: Sequence[Example], outcomes: Sequence[Outcome]) -> None:
-        """Write down what some adapters did on these shots, or why they were refused; what may pass is not written."""
+    def keep(self, shots: Sequence[Example], outcomes: Sequence[Outcome], how: object = None) -> None:
+        """Write down what some adapters did on these shots, or why they were refused; what may pass is not written.
+
+        `how` says how they were adapted.
+        """
         lasting: dict[str, Any] = {}
         for source, result in outcomes:
-            entries = self._entries(source, shots, result)
+            entries = self._entries(source, shots, result, how)
             self.known.update(entries)
             if not (isinstance(result, Refused) and result.code.startswith(DOWNLOAD)):
                 lasting |= entries
         self.journal.extend(lasting)
 
-    def _entries(self, source: Source, shots: Sequence[Example], result: Measured | Refused) -> dict[str, Any]:
+    def _entries(
+        self, source: Source, shots: Sequence[Example], result: Measured | Adapted | Refused, how: object
+    ) -> dict[str, Any]:
         if isinstance(result, Refused):
             return {self._key(source): {"repo": source.repo, "refused": result.model_dump(mode="json")}}
+        if isinstance(result, Adapted):
+            nlls = [nll if math.isfinite(nll) else None for nll in result.nlls]
+            return {self._key(source, shots, how): {"repo": source.repo, "adapted": nlls}}
         told = zip(shots, result.answers.values, result.answers.nlls, strict=True)
         entries = {self._key(source, shot): {"repo": source.repo, "value": v, "nll": n} for shot, v, n in told}
         if result.conversion_error is not None:
             entries[self._key(source)] = {"repo": source.repo, "conversion_error": result.conversion_error}
         return entries
 
-    def _key(self, source: Source, shot: Example | None = None) -> str:
-        return fingerprint({**self.context, "source": source, "shot": shot})
+    def _key(self, source: Source, shot: object = None, how: object = None) -> str:
+        return fingerprint({**self.context, "source": source, "shot": shot, "how": how})
 
 
 def open_ledger(journal: Journal, context: dict[str, object]) -> Ledger:

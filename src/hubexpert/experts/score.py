@@ -1,5 +1,6 @@
 """Scores of a pool of adapters on the shots: task metric of the greedy answer, and reasoning perplexity."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from hubexpert.errors import HubExpertError
-from hubexpert.examine import Answers, answer_length
+from hubexpert.examine import Answers, answer_length, perplexity
+from hubexpert.experts.adapted import Adaptation
 from hubexpert.experts.engine import Engine, Work
 from hubexpert.experts.halving import Rung, finalists, order, room, rungs, survivors
 from hubexpert.experts.ledger import Ledger
@@ -81,6 +83,8 @@ def score_pool(
         going = [source for source in going if not ledger.refused(source)]
         if step + 1 < len(plan) and going:
             going = _survivors(going, plan, step + 1, spent, asked, ledger)
+    if "adapted" in asked.section.rank:
+        _adapt(engine, asked, going, ledger, quiet)
     return _table(asked, reached, ledger)
 
 
@@ -134,6 +138,30 @@ def _fill(engine: Engine, works: Sequence[Work], ledger: Ledger, label: str, qui
         ledger.keep(work.shots, outcomes)
 
 
+def _adapt(engine: Engine, asked: Trial, going: Sequence[Source], ledger: Ledger, quiet: bool) -> None:
+    """Measure adapted perplexity of those that went furthest, or of the best of them by the other ranks."""
+    other = [rank for rank in asked.section.rank if rank != "adapted"]
+    among = asked.section.adapted.among
+    chosen = list(going)
+    if among is not None and other and len(going) > among:
+        found = [_known(ledger, source, asked.shots) for source in going]
+        values, nlls = (np.array([getattr(a, name) for a in found]) for name in ("values", "nlls"))
+        best = survivors(values, nlls, by=other, keep=among, most=among, shots=len(asked.shots))
+        chosen = [going[index] for index in best]
+    how = _how(asked)
+    todo = [
+        Work((source,), asked.shots, asked.metric, asked.max_new_tokens, Adaptation(**how), asked.seed)
+        for source in chosen
+        if ledger.adapted(source, asked.shots, (how, asked.seed)) is None
+    ]
+    for work, outcomes in track(engine.measure(todo), "adapting adapters", total=len(todo), quiet=quiet):
+        ledger.keep(work.shots, outcomes, (how, asked.seed))
+
+
+def _how(asked: Trial) -> dict[str, Any]:
+    return asked.section.adapted.model_dump(exclude={"among"})
+
+
 def _known(ledger: Ledger, source: Source, shots: Sequence[Example]) -> Answers:
     answers = ledger.answers(source, shots)
     if answers is None:
@@ -154,20 +182,22 @@ def _table(asked: Trial, reached: Mapping[Source, int], ledger: Ledger) -> Score
         if all(abs(a - b) <= SAME * abs(b) for a, b in zip(answers.nlls, reference.nlls[:n], strict=True)):
             refused.append(Refused(source=source, code=NO_OP, reason="the base answers exactly the same with it"))
         else:
-            scores.append(_score(source, answers, asked, ledger.conversion_error(source)))
+            scores.append(_score(source, answers, asked, ledger))
     if not scores:
         raise HubExpertError(
             f"None of {len(reached)} adapters could be scored for {asked.base.repo}.",
             fix="widen `discover` in the recipe, or name adapters in `discover.include`; the reasons: "
             + "; ".join(sorted({f"{r.code} ({r.reason})" for r in refused}))[:300],
         )
-    base = _score(asked.base, reference, asked, None)
+    base = _score(asked.base, reference, asked, ledger)
     return ScoreTable(metric=asked.metric, base=base, scores=tuple(scores), refused=tuple(refused))
 
 
-def _score(source: Source, answers: Answers, asked: Trial, lost: float | None) -> Score:
+def _score(source: Source, answers: Answers, asked: Trial, ledger: Ledger) -> Score:
     low, high = bootstrap(answers.values, seed=asked.seed)
     n = len(answers.values)
+    after = ledger.adapted(source, asked.shots, (_how(asked), asked.seed)) if "adapted" in asked.section.rank else None
+    adapted = perplexity(after.nlls) if after else math.nan
     return Score(
         source=source,
         exact_match=fmean(answers.values),
@@ -176,5 +206,6 @@ def _score(source: Source, answers: Answers, asked: Trial, lost: float | None) -
         low=low,
         high=high,
         rationales=sum(shot.rationale is not None for shot in asked.shots[:n]),
-        conversion_error=lost,
+        conversion_error=ledger.conversion_error(source),
+        adapted=adapted if math.isfinite(adapted) else None,
     )
