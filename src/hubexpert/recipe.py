@@ -71,7 +71,7 @@ class ExpertsSection(Section):
     candidates: Annotated[int, Field(gt=0)] = 8
     count: Annotated[int, Field(gt=0)] = 4
     budget: Literal["full"] = "full"
-    rank: Annotated[tuple[Literal["exact_match", "perplexity"], ...], Field(min_length=1)] = (
+    rank: Annotated[tuple[Literal["exact_match", "perplexity", "adapted"], ...], Field(min_length=1)] = (
         "exact_match",
         "perplexity",
     )
