@@ -20,6 +20,7 @@ from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, finge
 
 if TYPE_CHECKING:
     from hubexpert.experts.engine import Engine
+    from hubexpert.factors import Factors
     from hubexpert.lm import Lm
     from hubexpert.teacher import Teacher
 
@@ -224,8 +225,10 @@ def select(project: Project) -> Selection:
         from hubexpert.experts.load import adapter_factors
         from hubexpert.experts.similarity import similarity_matrix
 
-        factors = [adapter_factors(source, lambda: project.model.model) for source in sources]
-        rows: list[list[float]] = similarity_matrix(factors).tolist()
+        def load(source: Source) -> "Factors":
+            return adapter_factors(source, lambda: project.model.model)
+
+        rows: list[list[float]] = similarity_matrix(sources, load, quiet=project.quiet).tolist()
         return rows
 
     def produce() -> Selection:
@@ -233,7 +236,8 @@ def select(project: Project) -> Selection:
 
         return choose(table.scores, similarity_of, candidates=section.candidates, count=section.count, by=section.rank)
 
-    return project.workspace.step("selection", {"scores": table, "experts": section}, produce, Selection)[0]
+    inputs = {"method": METHOD, "scores": table, "experts": section}
+    return project.workspace.step("selection", inputs, produce, Selection)[0]
 
 
 def build(project: Project) -> Build:
