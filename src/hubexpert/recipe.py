@@ -31,13 +31,14 @@ class Section(BaseModel):
 
 
 class TaskSection(Section):
-    """The task: its shots, its held-out rows, how an answer is judged."""
+    """The task: its shots, its held-out rows, how an answer is judged, and the datasets it was drawn from."""
 
     name: str
     instruction: str = ""
     shots: str
     test: str | None = None
     metric: str = "exact_match"
+    datasets: tuple[str, ...] = ()
 
 
 class DiscoverSection(Section):
