@@ -101,8 +101,8 @@ def _reason(place: int, group: tuple[int, ...], names: Sequence[str], comparison
     chosen = np.array([group])
     known = ~comparison.beyond(others) | (comparison.diversity(others) == comparison.diversity(chosen))
     if not known.any():
-        met = len(comparison.groups)
-        return f"on the shortlist; in place of any expert it leaves the {met} most diverse groups met"
+        count = len(comparison.groups)
+        return f"on the shortlist; in place of any expert it leaves the {count} most diverse groups met"
     worse = np.where(known, comparison.totals(others) - comparison.totals(chosen), np.inf)
     nearest = int(worse.argmin())
     in_ranks = comparison.sums[place] - comparison.sums[group[nearest]]
