@@ -12,14 +12,18 @@ TOGETHER = 8  # adapters of a block; two blocks are in memory
 Item = TypeVar("Item")
 
 
-def inner(first: Sequence[Factors], second: Sequence[Factors], module: str) -> torch.Tensor:
-    """⟨B₁A₁, B₂A₂⟩ of one module for all pairs, [first, second]; 0 where one of the two lacks it.
+def products(first: Sequence[Factors], second: Sequence[Factors]) -> dict[str, torch.Tensor]:
+    """Module -> ⟨B₁A₁, B₂A₂⟩ for all pairs, [first, second]; 0 where one of the two lacks it.
 
-    By the trace trick: tr((B₂ᵀB₁)(A₁A₂ᵀ)), the adapters side by side, at a cost of O(r²·(in+out)) a pair.
+    By the trace trick: tr((B₂ᵀB₁)(A₁A₂ᵀ)), the adapters side by side, at a cost of O(r²·(in+out)) a pair. Modules that
+    all of `first` or all of `second` lack are left out.
     """
-    a1, b1, owner1 = _side_by_side(first, module)
-    a2, b2, owner2 = _side_by_side(second, module)
-    return owner1 @ ((b1.T @ b2) * (a1 @ a2.T)) @ owner2.T
+    found = {}
+    for module in sorted(set().union(*(f.a for f in first)) & set().union(*(f.a for f in second))):
+        a1, b1, owner1 = _side_by_side(first, module)
+        a2, b2, owner2 = (a1, b1, owner1) if second is first else _side_by_side(second, module)
+        found[module] = owner1 @ ((b1.T @ b2) * (a1 @ a2.T)) @ owner2.T
+    return found
 
 
 def _side_by_side(adapters: Sequence[Factors], module: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -36,27 +40,29 @@ def _side_by_side(adapters: Sequence[Factors], module: str) -> tuple[torch.Tenso
     return a, b, owner
 
 
-def norms(adapters: Sequence[Factors]) -> dict[str, torch.Tensor]:
-    """Module -> the Frobenius norm of every adapter's ΔW, [adapters]; 0 for those that lack it."""
-    modules = sorted(set().union(*(adapter.a for adapter in adapters)))
-    return {module: inner(adapters, adapters, module).diagonal().clamp(min=0).sqrt() for module in modules}
-
-
 def cosines(
     first: Sequence[Factors],
     second: Sequence[Factors],
+    inner: Mapping[str, torch.Tensor],
     first_norms: Mapping[str, torch.Tensor],
     second_norms: Mapping[str, torch.Tensor],
 ) -> torch.Tensor:
     """The mean over the union of two adapters' modules of cos(ΔW₁, ΔW₂), for all pairs: [first, second].
 
     Open Knowledge, eq. 6, measured on ΔW, since A and B alone are not identifiable: BA = (BR)(R⁻¹A). A module which
-    only one of two has counts as 0. The norms are those of `norms`.
+    only one of two has counts as 0.
+
+    Args:
+        first: some adapters.
+        second: others, or the same.
+        inner: their `products`.
+        first_norms: module -> the Frobenius norms of ΔW, [first]; 0 for those that lack it.
+        second_norms: those of the others.
     """
     total = torch.zeros(len(first), len(second), dtype=torch.float64)
-    for module in sorted(first_norms.keys() & second_norms.keys()):
+    for module, found in inner.items():
         sizes = torch.outer(first_norms[module], second_norms[module])
-        total += torch.where(sizes > 0, inner(first, second, module) / sizes, 0.0)
+        total += torch.where(sizes > 0, found / sizes, 0.0)
     return total / torch.tensor([[len(one.a.keys() | other.a.keys()) for other in second] for one in first])
 
 
@@ -72,13 +78,18 @@ def similarity_matrix(items: Sequence[Item], load: Callable[[Item], Factors], *,
     """
     matrix = torch.zeros(len(items), len(items), dtype=torch.float64)
     blocks = [slice(start, start + TOGETHER) for start in range(0, len(items), TOGETHER)]
-    sizes: list[dict[str, torch.Tensor]] = []
+    norms: list[dict[str, torch.Tensor]] = []
+
+    def fill(row: int, column: int, first: Sequence[Factors], second: Sequence[Factors]) -> None:
+        inner = products(first, second)
+        if row == column:
+            norms.append({module: found.diagonal().clamp(min=0).sqrt() for module, found in inner.items()})
+        matrix[blocks[row], blocks[column]] = cosines(first, second, inner, norms[row], norms[column])
+
     for row, rows in enumerate(track(blocks, "comparing adapters", quiet=quiet)):
         block = [load(item) for item in items[rows]]
-        sizes.append(norms(block))
-        matrix[rows, rows] = cosines(block, block, sizes[row], sizes[row])
+        fill(row, row, block, block)
         for column, columns in enumerate(blocks[:row]):
-            # nothing holds the second block any longer than this takes
-            matrix[rows, columns] = cosines(block, [load(item) for item in items[columns]], sizes[row], sizes[column])
+            fill(row, column, block, [load(item) for item in items[columns]])  # which nothing holds any longer
     below = matrix.tril(diagonal=-1)
     return below + below.T + torch.eye(len(items), dtype=torch.float64)
