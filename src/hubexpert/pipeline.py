@@ -14,12 +14,14 @@ from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
 from hubexpert.recipe import Recipe, is_folder, read_recipe
-from hubexpert.records import Build, Discovery, Example, Rationales, Report, ScoreTable, Selection, Source
+from hubexpert.records import Build, Candidate, Discovery, Example, Rationales, Report, ScoreTable, Selection, Source
 from hubexpert.shots import Task, digest, read_task, without_leaks
 from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
     from hubexpert.experts.engine import Engine
+    from hubexpert.experts.ledger import Ledger
+    from hubexpert.experts.score import Trial
     from hubexpert.factors import Factors
     from hubexpert.lm import Lm
     from hubexpert.teacher import Teacher
@@ -174,6 +176,8 @@ def score(project: Project) -> ScoreTable:
         "accepted": [c.source for c in accepted],
         "shots": list(work.shots),
         "metric": work.metric,
+        "test": list(work.test),
+        "datasets": list(project.recipe.task.datasets),
         "budget": section if section.budget == "halving" or "adapted" in section.rank else "full",
         "seed": project.recipe.seed,
     }
@@ -192,12 +196,44 @@ def score(project: Project) -> ScoreTable:
         told = cards([c.source for c in accepted])
         named = project.recipe.task
         order = prior(accepted, told, name=named.name, instruction=named.instruction, shots=work.shots)
-        return score_pool(engine, asked, [accepted[i].source for i in order], ledger, quiet=project.quiet)
+        table = score_pool(engine, asked, [accepted[i].source for i in order], ledger, quiet=project.quiet)
+        return _flagged(project, table, accepted, asked, ledger)
 
     def final(table: ScoreTable) -> bool:
         return not any(refused.code.startswith("download-") for refused in table.refused)
 
     return project.workspace.step("scores", inputs, produce, ScoreTable, keep=final)[0]
+
+
+def _flagged(
+    project: Project, table: ScoreTable, accepted: Sequence[Candidate], asked: "Trial", ledger: "Ledger"
+) -> ScoreTable:
+    """The table with what speaks against its scores. On a cluster adapters are not looked at on the base again."""
+    from hubexpert.experts.guards import flags
+    from hubexpert.experts.load import adapter_factors
+    from hubexpert.experts.overlap import MOST_ROWS, dataset_rows, holdings
+    from hubexpert.slots import applied
+
+    test = task(project).test
+    readable = not hub.offline() and hub.can_read_rows()
+    datasets = discover(project).datasets if readable else ()
+    known = {s.source.repo: ledger.answers(s.source, asked.shots[: s.n]) for s in table.scores}
+    found = flags(
+        lambda: project.model,
+        lambda source: applied(project.model.model, adapter_factors(source, lambda: project.model.model)),
+        [c for c in accepted if c.source.repo in known],
+        table.scores,
+        {repo: answers.nlls for repo, answers in known.items() if answers},
+        asked.shots,
+        test,
+        holdings(datasets, asked.shots, test, lambda dataset: dataset_rows(dataset, MOST_ROWS)),
+        project.recipe.task,
+        most=0 if project.engine == "ray" else project.recipe.experts.candidates,
+        seed=asked.seed,
+        quiet=project.quiet,
+    )
+    scores = tuple(s.model_copy(update={"flags": found.get(s.source.repo, ())}) for s in table.scores)
+    return table.model_copy(update={"scores": scores})
 
 
 def _engine(project: Project) -> tuple["Engine", Any]:
@@ -234,7 +270,13 @@ def select(project: Project) -> Selection:
     def produce() -> Selection:
         from hubexpert.experts.select import select as choose
 
-        return choose(table.scores, similarity_of, candidates=section.candidates, count=section.count, by=section.rank)
+        left = [s for s in table.scores if not {flag.partition(":")[0] for flag in s.flags} & set(section.without)]
+        if not left:
+            raise HubExpertError(
+                f"All {len(table.scores)} scored adapters have a flag that `experts.without` leaves out.",
+                fix="see `hubexpert score`, then shorten `experts.without` in the recipe",
+            )
+        return choose(left, similarity_of, candidates=section.candidates, count=section.count, by=section.rank)
 
     inputs = {"method": METHOD, "scores": table, "experts": section}
     return project.workspace.step("selection", inputs, produce, Selection)[0]

@@ -22,6 +22,7 @@ FREE_LICENSES = (
 
 Rank = Literal["exact_match", "perplexity", "adapted"]
 Quantization = Literal["4bit", "8bit"]
+Flag = Literal["memorised", "closer-to-shots", "trained-on-shots", "trained-on-test", "in-domain"]
 
 
 class Section(BaseModel):
@@ -156,6 +157,7 @@ class ExpertsSection(Section):
         count: N, how many become experts.
         budget: `full` scores every adapter on every shot; `halving` drops the worse ones early.
         disk: gigabytes for weights that scoring downloads; beyond, those scored first are removed from the cache.
+        without: adapters with these flags (docs/guards.md) are scored and not chosen.
         rank: the ranks that are added.
         adapted: how `adapted`, if it is one of them, is measured.
     """
@@ -164,6 +166,7 @@ class ExpertsSection(Section):
     count: Annotated[int, Field(gt=0)] = 4
     budget: Literal["full", "halving"] = "full"
     disk: Annotated[float, Field(gt=0)] | None = None
+    without: tuple[Flag, ...] = ()
     rank: Annotated[tuple[Rank, ...], Field(min_length=1)] = ("exact_match", "perplexity")
     adapted: AdaptedSection = AdaptedSection()
 

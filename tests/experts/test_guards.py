@@ -82,7 +82,7 @@ def flagged(pool: World, *, test: Sequence[Example] | None = None, most: int = 8
     everyone = [candidate(repo) for repo in POOL]
     section = TaskSection(name="toy", shots="shots.jsonl")
     return flags(
-        pool.lm,
+        lambda: pool.lm,
         pool.opened,
         everyone,
         pool.scores,
@@ -324,7 +324,17 @@ def test_flags_tell_what_cited_datasets_hold(pool: World) -> None:
     section = TaskSection(name="toy", shots="shots.jsonl", datasets=("whole",))
     everyone = [candidate(repo) for repo in POOL]
     found = flags(
-        pool.lm, pool.opened, everyone, pool.scores, pool.nlls, pool.shots, pool.test, holdings, section, most=0, seed=0
+        lambda: pool.lm,
+        pool.opened,
+        everyone,
+        pool.scores,
+        pool.nlls,
+        pool.shots,
+        pool.test,
+        holdings,
+        section,
+        most=0,
+        seed=0,
     )
     assert found == {
         "whole": ("in-domain",),
