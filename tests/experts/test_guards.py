@@ -16,10 +16,11 @@ from hubexpert.experts.guards import MEANINGS, flags, in_domain, is_named, sente
 from hubexpert.experts.overlap import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
 from hubexpert.experts.traces import Trace, comparable, free, gold, levels_of, outlying, shift, traces
-from hubexpert.factors import applied, read_factors
+from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, encode, generate, mean_nll, prompt_text
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
+from hubexpert.slots import applied
 from tests import tiny
 from tests.experts import world
 
@@ -81,7 +82,7 @@ def flagged(pool: World, *, test: Sequence[Example] | None = None, most: int = 8
     everyone = [candidate(repo) for repo in POOL]
     section = TaskSection(name="toy", shots="shots.jsonl")
     return flags(
-        pool.lm,
+        lambda: pool.lm,
         pool.opened,
         everyone,
         pool.scores,
@@ -333,7 +334,17 @@ def test_flags_tell_what_cited_datasets_hold(pool: World) -> None:
     section = TaskSection(name="toy", shots="shots.jsonl", datasets=("whole",))
     everyone = [candidate(repo) for repo in POOL]
     found = flags(
-        pool.lm, pool.opened, everyone, pool.scores, pool.nlls, pool.shots, pool.test, holdings, section, most=0, seed=0
+        lambda: pool.lm,
+        pool.opened,
+        everyone,
+        pool.scores,
+        pool.nlls,
+        pool.shots,
+        pool.test,
+        holdings,
+        section,
+        most=0,
+        seed=0,
     )
     assert found == {
         "whole": ("in-domain",),

@@ -4,18 +4,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate
-from typing import Literal
 
 from hubexpert.experts.overlap import Holding
 from hubexpert.experts.traces import traces
 from hubexpert.lm import Lm
-from hubexpert.recipe import TaskSection
+from hubexpert.recipe import Flag, TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
 
-Code = Literal["memorised", "closer-to-shots", "trained-on-shots", "trained-on-test", "in-domain"]
-
 # What a flag says of an adapter; `{count}` is the number behind its colon.
-MEANINGS: dict[Code, str] = {
+MEANINGS: dict[Flag, str] = {
     "memorised": "writes inputs of the shots by heart, so it was trained on them",
     "closer-to-shots": "knows the shots far better than held-out examples, so it may have been trained on them",
     "trained-on-shots": "cites a dataset that holds {count} of the shots",
@@ -27,7 +24,7 @@ BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")  # betwee
 
 
 def flags(
-    model: Lm,
+    model: Callable[[], Lm],
     opened: Callable[[Source], AbstractContextManager[None]],
     candidates: Sequence[Candidate],
     scores: Sequence[Score],
@@ -47,7 +44,7 @@ def flags(
     the shots would bring there.
 
     Args:
-        model: the base.
+        model: gives the base; called only where adapters are looked at on it.
         opened: within its block the adapter is on the model.
         candidates: the adapters with what their cards say.
         scores: of those that were scored.
@@ -64,7 +61,7 @@ def flags(
         HubExpertError: an adapter cannot be had any more.
     """
     best = [s.source for s in sorted(scores, key=lambda s: (s.perplexity, s.source.repo))[:most]]
-    shown = traces(model, opened, best, nlls, shots, test, seed=seed, quiet=quiet)
+    shown = traces(model(), opened, best, nlls, shots, test, seed=seed, quiet=quiet) if best else {}
     result = {}
     for candidate in candidates:
         repo = candidate.source.repo
@@ -113,7 +110,7 @@ def sentence(flag: str) -> str:
     return next(text for known, text in MEANINGS.items() if known == code).format(count=count)
 
 
-def _counted(code: Code, count: int) -> list[str]:
+def _counted(code: Flag, count: int) -> list[str]:
     return [f"{code}:{count}"] if count else []
 
 

@@ -20,6 +20,7 @@ COMMON = 3  # a piece of so many different inputs is a form they share, and no t
 LONGEST = 100_000  # characters of a row that are looked at
 UNREADABLE = ("gated", "private", "missing", "too-large", "not-looked-up")  # verdicts on datasets
 MOST = 5  # datasets of which rows are read
+MOST_ROWS = 20_000  # of each
 LINE = 1 << 22  # characters of a line of a file that are read
 # A letter of a script that is written without spaces is a word of its own: kana, Han, Thai, Lao, Khmer, Myanmar.
 WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-໿ក-៿က-႟]|[^\W_぀-ヿ㐀-䶿一-鿿豈-﫿฀-໿ក-៿က-႟]+")
