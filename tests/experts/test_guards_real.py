@@ -33,7 +33,7 @@ def lm(tmp_path_factory: pytest.TempPathFactory) -> Lm:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_no_adapter_of_the_bank_is_accused(task: str, lm: Lm) -> None:
-    """On rows like those it was trained on, the task's own adapter is merely good, and three others are, too."""
+    """On rows like those it was trained on, the task's own adapter is merely good, and so are the others."""
     rows = read_examples(EXAMPLES / "datasets" / task / "data")
     shots, test = rows[:16], rows[16:64]
     pool = [Source(repo=name, revision="0" * 40) for name in sorted({*TASKS.values(), "p3-instruct-r8"})]
@@ -53,4 +53,6 @@ def test_no_adapter_of_the_bank_is_accused(task: str, lm: Lm) -> None:
     assert min(nlls, key=lambda repo: sum(nlls[repo])) == TASKS[task]  # the shots are its task
     candidates = [Candidate(source=source, verdict="accepted", found_by=("tag",)) for source in pool]
     section = TaskSection(name=task, shots="shots.jsonl")
-    assert flags(lm, opened, candidates, scores, nlls, shots, test, (), section, most=3, seed=0, quiet=True) == {}
+    assert (
+        flags(lambda: lm, opened, candidates, scores, nlls, shots, test, (), section, most=3, seed=0, quiet=True) == {}
+    )
