@@ -20,14 +20,14 @@ from typing import Any
 import torch
 
 from hubexpert import lm
+from hubexpert.examine import Answers, answer_length, examine
 from hubexpert.experts.adapted import Adaptation, adapt, adapted_nlls, fresh
-from hubexpert.experts.score import Answers, answer_length, examine
 from hubexpert.experts.select import ranks
-from hubexpert.factors import Factors, applied, read_factors
+from hubexpert.factors import Factors, read_factors
 from hubexpert.lm import Encoded, Lm, load_lm
-from hubexpert.measure import measure
-from hubexpert.prefix import past, shared
+from hubexpert.reading.prefix import shared
 from hubexpert.records import Example
+from hubexpert.slots import applied
 from hubexpert.statistics import paired
 from hubexpert.workspace import Journal, fingerprint, write_atomically
 
@@ -205,41 +205,16 @@ def score(model: Lm, factors: Factors, scene: Scene) -> dict[str, Sequence[float
     """What the adapter does on the shots as it is."""
     with applied(model.model, factors):
         longest = answer_length(model.tokenizer, scene.shots)
-        return asdict(examine(model, scene.shots, METRIC, max_new_tokens=longest))
+        return asdict(examine(model, scene.shots, METRIC, max_new_tokens=longest)[0])
 
 
 def answers_when_trained(model: Lm, factors: Factors, scene: Scene, tuning: Adaptation) -> list[float]:
     """Exact match of every held-out row after training on all shots."""
     begins = shared(model, scene.encoded)
     tuned = adapt(model, factors, scene.encoded, tuning, begins=begins, seed=scene.seed)
-    prompts = [lm.encode(model.tokenizer, e, e.output).prompt for e in scene.test]
-    longest = answer_length(model.tokenizer, scene.shots)
-    answers = [""] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     with applied(model.model, tuned):
-        for part in (order[i : i + AT_ONCE] for i in range(0, len(order), AT_ONCE)):
-            for i, answer in zip(part, generate(model, [prompts[i] for i in part], begins, longest), strict=True):
-                answers[i] = answer
-    return measure(METRIC, answers, scene.test)
-
-
-@torch.inference_mode()
-def generate(model: Lm, prompts: Sequence[Sequence[int]], begins: int, longest: int) -> list[str]:
-    """As `lm.generate`, with the shared beginning computed once."""
-    inputs = lm.left_padded([prompt[begins:] for prompt in prompts], model.tokenizer.pad_token_id, model.device)
-    ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    first = torch.tensor([prompts[0][:begins]], device=model.device).expand(len(prompts), -1)
-    made = model.model.generate(
-        input_ids=torch.cat([first, ids], dim=1),
-        attention_mask=torch.cat([torch.ones_like(first), mask], dim=1),
-        past_key_values=past(model, prompts[0][:begins], len(prompts)),
-        max_new_tokens=longest,
-        do_sample=False,
-        num_beams=1,
-        eos_token_id=model.ends,
-        pad_token_id=model.tokenizer.pad_token_id,
-    )
-    return model.tokenizer.batch_decode(made[:, begins + ids.shape[1] :], skip_special_tokens=True)
+        longest = answer_length(model.tokenizer, scene.shots)
+        return list(examine(model, scene.test, METRIC, max_new_tokens=longest)[0].values)
 
 
 def choices(pool: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

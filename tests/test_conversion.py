@@ -14,9 +14,10 @@ from peft import PeftConfig, PeftModel
 from safetensors.torch import load_file, save_file
 
 from hubexpert.conversion import convert
-from hubexpert.factors import UnusableError, applied
+from hubexpert.factors import UnusableError
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.lowrank import TOLERANCE, cut
+from hubexpert.slots import applied
 from tests import tiny
 from tests.tiny import error, logits
 

@@ -1,6 +1,7 @@
 """NLL, generation and encoding against one example at a time, without padding."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from peft import LoraConfig, get_peft_model
 
 from hubexpert import lm
 from hubexpert.errors import HubExpertError
+from hubexpert.factors import Factors, check_fit
 from hubexpert.lm import Encoded, Lm
-from hubexpert.recipe import TrainSection
+from hubexpert.reading import read
+from hubexpert.recipe import Quantization, TrainSection
 from hubexpert.records import Example
+from hubexpert.slots import applied
 from hubexpert.train import train
 from tests import tiny
 
@@ -139,3 +143,35 @@ def test_training_cuts_what_the_model_cannot_read(model: Lm, tmp_path: Path) -> 
     long = lm.encode(model.tokenizer, Example(input="z" * 700, output="yes"), "yes")
     train(trained, [long], TrainSection(epochs=1), tmp_path, pad=257, seed=0, label="", quiet=True)
     assert seen == [64]
+
+
+@pytest.mark.parametrize("quantize", ["4bit", "8bit"])
+def test_a_quantised_base_reads_and_takes_adapters(quantize: Quantization, tmp_path: Path) -> None:
+    """Loaded in 4 or 8 bits the base has other numbers, near those it had; adapters are added in float32."""
+    pytest.importorskip("bitsandbytes")
+    tiny.model(hidden=64).save_pretrained(tmp_path)  # 4-bit blocks have 64 weights
+    tiny.tokenizer().save_pretrained(tmp_path)
+    folder = tmp_path
+    plain, small = lm.load_lm(folder, device="cpu"), lm.load_lm(folder, device="cpu", quantize=quantize)
+    encoded = [lm.encode(plain.tokenizer, example, example.output) for example in EXAMPLES]
+    before = lm.mean_nll(small, encoded)
+    assert before != lm.mean_nll(plain, encoded)
+    assert before == pytest.approx(lm.mean_nll(plain, encoded), rel=0.2)
+    torch.manual_seed(0)
+    module = "model.layers.0.self_attn.q_proj"
+    factors = Factors({module: torch.randn(4, 64)}, {module: torch.randn(64, 4)})
+    check_fit(small.model, factors)
+    with applied(small.model, factors):
+        changed = lm.mean_nll(small, encoded)
+        assert [r.nll for r in read(small, encoded, max_new_tokens=4)[0]] == pytest.approx(changed, rel=1e-3)
+    assert changed != before
+    assert lm.mean_nll(small, encoded) == before
+
+
+def test_quantising_without_bitsandbytes_says_how_to_get_it(tmp_path: Path) -> None:
+    """A sentence and a fix, before anything is loaded."""
+    if find_spec("bitsandbytes"):
+        pytest.skip("it is installed")
+    with pytest.raises(HubExpertError) as caught:
+        lm.load_lm(tiny.save_base(tmp_path / "base"), quantize="4bit")
+    assert "pip install bitsandbytes" in caught.value.fix

@@ -11,12 +11,13 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from hubexpert.errors import HubExpertError
-from hubexpert.factors import UnusableError, applied, check_fit, read_factors
+from hubexpert.factors import UnusableError, check_fit, read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, gated_layers, load, save, static
 from hubexpert.moe.gate import gates
 from hubexpert.moe.widen import linears, padded, widen
 from hubexpert.records import Source
+from hubexpert.slots import applied
 from hubexpert.train import fold_means, mean_gates
 from tests import tiny
 from tests.tiny import error, logits

@@ -9,10 +9,11 @@ import torch
 from peft import PeftModel
 
 from hubexpert.demo import convert_base
-from hubexpert.factors import applied, read_factors
+from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, load_lm
 from hubexpert.moe.adapter import attach, static
 from hubexpert.moe.widen import linears, widen
+from hubexpert.slots import applied
 from tests.tiny import error, logits
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

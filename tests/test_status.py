@@ -98,6 +98,20 @@ def test_changed_keys_of_the_recipe_are_named(project: Path) -> None:
     assert reasons(project) == ("the recipe changed: train.epochs, seed",)
 
 
+def test_a_teacher_that_came_or_went_is_named_and_its_address_is_not(project: Path) -> None:
+    """What replies do not depend on changes nothing."""
+    recipe, path = project / "hubexpert.yaml", project / "hubexpert.lock"
+    bare = recipe.read_text()
+    taught = bare + "data: {teacher: {model: m, url: 'http://a/v1'}}\n"
+    recipe.write_text(taught)
+    assert "data.teacher.model" in reasons(project)[0]
+    write_lock(path, read_lock(path).model_copy(update={"recipe": locked_recipe(read_recipe(recipe))}))
+    recipe.write_text(taught.replace("http://a/v1'", "http://b/v1', timeout: 9"))
+    assert reasons(project) == ()
+    recipe.write_text(bare)
+    assert "data.teacher.model" in reasons(project)[0]
+
+
 def test_a_recipe_written_differently_is_the_same(project: Path) -> None:
     recipe = project / "hubexpert.yaml"
     recipe.write_text("# a comment\nseed: 0\n" + recipe.read_text() + "train: {epochs: 5}\n")

@@ -22,14 +22,16 @@ def resolve_base(name: str) -> Source:
 
 
 def base_folder(recipe_folder: Path, base: str) -> Path:
-    """The folder of a base that is named by a path, which counts from the recipe's folder.
+    """The folder of a model that is named by a path, which counts from the recipe's folder.
 
     Raises:
         HubExpertError: there is no model.
     """
     folder = recipe_folder / Path(base).expanduser()
     if not (folder / "config.json").is_file():
-        raise HubExpertError(f"There is no model at {folder}.", fix="correct `base` in the recipe")
+        raise HubExpertError(
+            f"There is no model at {folder}.", fix="correct `base` in the recipe, or `data.teacher.model`"
+        )
     return folder
 
 

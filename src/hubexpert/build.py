@@ -8,8 +8,8 @@ from statistics import fmean
 from peft import PeftModel
 
 from hubexpert import __version__, lm
+from hubexpert.examine import expanded
 from hubexpert.experts.load import adapter_factors
-from hubexpert.experts.score import expanded
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, save
 from hubexpert.moe.widen import linears, widen

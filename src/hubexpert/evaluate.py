@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from hubexpert import lm
 from hubexpert.build import FRESH_RANK, fresh_lora
+from hubexpert.examine import answer_length, examine
 from hubexpert.experts.load import adapter_factors
-from hubexpert.experts.score import answer_length
-from hubexpert.factors import applied
 from hubexpert.lm import Lm
 from hubexpert.measure import measure
 from hubexpert.moe.adapter import load, static
 from hubexpert.progress import track
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Build, Difference, Example, Report, Source, SystemScore
+from hubexpert.slots import applied
 from hubexpert.statistics import bootstrap, paired
 from hubexpert.verdict import judge
 from hubexpert.workspace import METHOD, Journal, fingerprint
@@ -131,12 +130,12 @@ def _systems(
 
 def _answer(form: Lm, contest: Contest, longest: int, label: str, quiet: bool) -> list[float]:
     """The metric's value of each held-out example."""
-    prompts = [lm.encode(form.tokenizer, example, example.output).prompt for example in contest.test]
-    answers = []
-    starts = range(0, len(prompts), PER_CALL)
+    values: list[float] = []
+    starts = range(0, len(contest.test), PER_CALL)
     for start in track(starts, label, quiet=quiet):
-        answers += lm.generate(form, prompts[start : start + PER_CALL], max_new_tokens=longest)
-    return measure(contest.metric, answers, contest.test)
+        some = contest.test[start : start + PER_CALL]
+        values += examine(form, some, contest.metric, max_new_tokens=longest)[0].values
+    return values
 
 
 def chance(contest: Contest) -> float:

@@ -148,32 +148,3 @@ def check_fit(model: nn.Module, factors: Factors) -> None:
             raise UnusableError(
                 SHAPE, f"{module} of the base is {sizes}, of the adapter {(a.shape[1], factors.b[module].shape[0])}"
             )
-
-
-@contextmanager
-def applied(model: nn.Module, factors: Factors) -> Iterator[None]:
-    """Within the block the base computes W x + B (A x): what PEFT computes for this adapter, with nothing rebuilt.
-
-    The factors stay in float32 whatever the base's dtype, as PEFT keeps them.
-    """
-    modules = dict(model.named_modules())
-    handles = []
-    try:
-        for module, a in factors.a.items():
-            device = modules[module].weight.device
-            hook = _Add(a.to(device), factors.b[module].to(device))
-            handles.append(modules[module].register_forward_hook(hook))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@dataclass(frozen=True, eq=False)
-class _Add:
-    a: torch.Tensor
-    b: torch.Tensor
-
-    def __call__(self, _module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-        x = inputs[0].to(self.a.dtype)
-        return output + nn.functional.linear(nn.functional.linear(x, self.a), self.b).to(output.dtype)

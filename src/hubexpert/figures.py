@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,23 +31,28 @@ def draw(lock: Lock, folder: Path) -> tuple[str, ...]:
         "shares.png": shares if lock.build.shares and lock.build.experts else None,
         "pool.png": pool if any(_drawable(score) for score in lock.scores.scores) else None,
     }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, drawing in drawings.items():
+        if drawing is not None:
+            save(partial(drawing, lock), folder / name)
+    return tuple(name for name, drawing in drawings.items() if drawing is not None)
+
+
+def save(drawing: Callable[[], "Figure"], path: Path) -> None:
+    """Draw a figure in our style and write it as a PNG: equal figures give equal bytes."""
     import matplotlib
     from matplotlib import style
 
-    folder.mkdir(parents=True, exist_ok=True)
     # the reader's own matplotlibrc must not show in the picture
     with style.context(["default", STYLE], after_reset=True), matplotlib.rc_context({"backend": "agg"}):
-        for name, drawing in drawings.items():
-            if drawing is not None:
-                # no software version and no date in the file: they would make equal locks differ
-                drawing(lock).savefig(folder / name, format="png", metadata={"Software": None})
-    return tuple(name for name, drawing in drawings.items() if drawing is not None)
+        # no software version and no date in the file: they would make equal locks differ
+        drawing().savefig(path, format="png", metadata={"Software": None})
 
 
 def comparison(lock: Lock) -> "Figure":
     """Every system's score and routed minus each of them, with 95 % intervals, in one row a system."""
     systems = lock.report.systems
-    figure = _figure(8.6, 1.1 + 0.38 * len(systems))
+    figure = new_figure(8.6, 1.1 + 0.38 * len(systems))
     scores, gains = figure.subplots(1, 2, sharey=True, width_ratios=(1.15, 1))
     rows = range(len(systems))
     for row, system in zip(rows, systems, strict=True):
@@ -87,8 +93,8 @@ def shares(lock: Lock) -> "Figure":
     """Routing share of every expert (rows) in every layer (columns), averaged over the layer's modules."""
     layers, table = layer_shares(lock.build)
     experts = enumerate(lock.build.experts, start=1)
-    names = [f"{number}  {_short(e.source.repo)}  {100 * e.share:.0f} %" for number, e in experts]
-    figure = _figure(8.6, 1.35 + 0.38 * len(names))
+    names = [f"{number}  {short_name(e.source.repo)}  {100 * e.share:.0f} %" for number, e in experts]
+    figure = new_figure(8.6, 1.35 + 0.38 * len(names))
     axes = figure.subplots()
     image = axes.imshow(table, aspect="auto", cmap="YlGnBu", vmin=0, vmax=max(max(row) for row in table) or 1.0)
     axes.set_yticks(range(len(names)), names)
@@ -124,14 +130,14 @@ def pool(lock: Lock) -> "Figure":
     """The scored pool on the shots: the task's metric against perplexity; experts are numbered as in the card."""
     experts = [expert.source.repo for expert in lock.build.experts]
     drawn = {score.source.repo: score for score in lock.scores.scores if _drawable(score)}
-    figure = _figure(8.6, 3.7)
+    figure = new_figure(8.6, 3.7)
     axes = figure.subplots()
     others = [score for repo, score in drawn.items() if repo not in experts]
     if others:
         axes.scatter(*_points(others), s=34, color=PALE, edgecolor="white", label="scored, not chosen", zorder=2)
     for number, repo in enumerate(experts, start=1):
         if score := drawn.get(repo):
-            label, place = f"{number}  {_short(repo)}", (score.perplexity, 100 * score.exact_match)
+            label, place = f"{number}  {short_name(repo)}", (score.perplexity, 100 * score.exact_match)
             axes.scatter(*_points([score]), s=150, color=ACCENT, edgecolor="white", zorder=3, label=label)
             axes.annotate(str(number), place, ha="center", va="center", fontsize=8, color="white")
     if _drawable(lock.scores.base):
@@ -169,13 +175,14 @@ def _drawable(score: Score) -> bool:
     return math.isfinite(score.perplexity) and score.perplexity > 0 and math.isfinite(score.exact_match)
 
 
-def _short(repo: str) -> str:
+def short_name(repo: str) -> str:
     """A repository's name for a figure: its last part, of long ones the beginning and the end."""
     name = plain(shown_name(repo)).rsplit("/", 1)[-1]
     return name if len(name) <= 34 else f"{name[:18]}..{name[-14:]}"
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of that size, in inches, without pyplot's global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -5,19 +5,22 @@ positions are computed, and generation continues where the prompt ends.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError, first_line
+from hubexpert.recipe import Quantization
 from hubexpert.records import Example, Source
 
 BASE_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
@@ -58,39 +61,87 @@ class Encoded:
     answer: tuple[int, ...]
 
 
-def load_lm(base: Source | Path, *, device: str | None = None) -> Lm:
+def load_lm(base: Source | Path, *, device: str | None = None, quantize: Quantization | None = None) -> Lm:
     """The base model in evaluation mode: bfloat16 on CUDA, float32 on the CPU.
 
     Args:
         base: the base at a commit of the Hub (downloaded or cached), or a folder.
         device: a torch device; by default CUDA where there is one, else the CPU.
+        quantize: `4bit` (NF4) or `8bit`, through bitsandbytes.
 
     Raises:
-        HubExpertError: the base cannot be had, is no causal language model or needs remote code.
+        HubExpertError: the base cannot be had, is no causal language model or needs remote code, or bitsandbytes is
+            missing.
     """
-    folder = base if isinstance(base, Path) else hub.snapshot(base, BASE_FILES)
-    name = folder.name if isinstance(base, Path) else base.repo
+    folder = _folder(base)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
     transformers_logging.disable_progress_bar()
-    try:
+    with _loading(base):
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            folder,
+            dtype=dtype,
+            device_map={"": where} if quantize else None,  # a quantised base cannot be moved
+            quantization_config=_quantisation(quantize, dtype) if quantize else None,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise HubExpertError(
-            f"{name} cannot be loaded as a causal language model: {first_line(error)}",
-            fix="name a base that transformers loads from safetensors without remote code",
-        ) from error
+    return Lm((model if quantize else model.to(where)).eval(), load_tokenizer(base))
+
+
+def load_tokenizer(base: Source | Path) -> Any:
+    """The base's tokenizer, with a token to pad with.
+
+    Raises:
+        HubExpertError: the base cannot be had, or its tokenizer has no token that ends a text.
+    """
+    with _loading(base):
+        tokenizer = AutoTokenizer.from_pretrained(_folder(base), local_files_only=True, trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise HubExpertError(
-            f"The tokenizer of {name} has no token that ends a text.",
+            f"The tokenizer of {_name(base)} has no token that ends a text.",
             fix="name a base whose tokenizer has an `eos_token`",
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Lm(model.to(where).eval(), tokenizer)
+    return tokenizer
+
+
+def precision(kind: str, quantize: Quantization | None) -> str:
+    """What a base computes with on a device of this kind (`cuda` or `cpu`), as a part of fingerprints."""
+    return f"{'bfloat16' if kind == 'cuda' else 'float32'} {quantize or ''}".strip()
+
+
+def _folder(base: Source | Path) -> Path:
+    return base if isinstance(base, Path) else hub.snapshot(base, BASE_FILES)
+
+
+def _name(base: Source | Path) -> str:
+    return base.name if isinstance(base, Path) else base.repo
+
+
+def _quantisation(quantize: Quantization, dtype: torch.dtype) -> BitsAndBytesConfig:
+    if find_spec("bitsandbytes") is None:
+        raise HubExpertError(
+            "bitsandbytes, which quantises the base, is not installed.",
+            fix="pip install bitsandbytes, or take `quantize` out of the recipe",
+        )
+    if quantize == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+@contextmanager
+def _loading(base: Source | Path) -> Iterator[None]:
+    """Within the block a base that cannot be loaded is one sentence and a fix."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise HubExpertError(
+            f"{_name(base)} cannot be loaded as a causal language model: {first_line(error)}",
+            fix="name a base that transformers loads from safetensors without remote code",
+        ) from error
 
 
 @lru_cache(maxsize=1)
@@ -165,29 +216,44 @@ def mean_nll(lm: Lm, encoded: Sequence[Encoded]) -> list[float]:
     return result
 
 
-@torch.inference_mode()
 def generate(lm: Lm, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[str]:
-    """The greedy continuation of each prompt as text without special tokens, in the order given.
+    """The greedy continuation of each prompt as text without special tokens, in the order given."""
+    made = continuations(lm, prompts, max_new_tokens=max_new_tokens)
+    texts: list[str] = lm.tokenizer.batch_decode(made, skip_special_tokens=True)
+    return texts
 
-    Plain greedy: penalties among the model's own generation settings are switched off. A prompt that leaves no room for
-    the answer in the model's context is cut from the left.
+
+@torch.inference_mode()
+def continuations(
+    lm: Lm, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float = 0.0
+) -> list[list[int]]:
+    """The tokens that follow each prompt, with the one that ends them if it came, in the order given.
+
+    Plain greedy, or sampled from all tokens at a temperature above 0 (seed torch before): penalties among the model's
+    own generation settings are switched off. A prompt that leaves no room for the answer in the model's context is cut
+    from the left.
     """
-    result = [""] * len(prompts)
+    result: list[list[int]] = [[] for _ in prompts]
     room = max(1, lm.context - max_new_tokens)
+    how = (
+        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        if temperature
+        else {"do_sample": False}
+    )
     for batch in batches([len(prompt) + max_new_tokens for prompt in prompts]):
         inputs = left_padded([prompts[i][-room:] for i in batch], lm.tokenizer.pad_token_id, lm.device)
         del inputs["position_ids"]  # generate derives them from the mask
         made = lm.model.generate(
             **inputs,
+            **how,
             max_new_tokens=max_new_tokens,
-            do_sample=False,
             num_beams=1,
             repetition_penalty=1.0,
             no_repeat_ngram_size=0,
             eos_token_id=lm.ends,
             pad_token_id=lm.tokenizer.pad_token_id,
         )
-        texts = lm.tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        for index, text in zip(batch, texts, strict=True):
-            result[index] = text
+        for index, row in zip(batch, made[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            end = next((place for place, token in enumerate(row) if token in lm.ends), len(row) - 1)
+            result[index] = row[: end + 1]
     return result

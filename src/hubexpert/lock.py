@@ -13,6 +13,7 @@ from hubexpert.workspace import write_atomically
 
 DEFAULT_LOCK = "hubexpert.lock"
 LOCK_VERSION = 1
+OF_THIS_PLACE = {"url", "key_env", "concurrency", "timeout"}
 
 
 class Lock(Record):
@@ -30,13 +31,23 @@ class Lock(Record):
 
 
 def locked_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as the lock keeps it: absolute paths shortened to their last part, since the lock is published."""
+    """The recipe as the lock keeps it, since the lock is published: absolute paths shortened to their last part.
+
+    Of the teacher only what its replies depend on, not where it stands here and how fast it is asked.
+    """
     kept = recipe.model_dump(mode="json")
     for key in ("shots", "test", "metric"):
-        path = kept["task"][key]
-        if path and (Path(path).is_absolute() or path.startswith("~")):
-            kept["task"][key] = Path(path).name
+        kept["task"][key] = _shortened(kept["task"][key])
+    teacher = recipe.data.teacher
+    if teacher is not None:
+        model = {"model": _shortened(teacher.model)}
+        kept["data"]["teacher"] = teacher.model_dump(mode="json", exclude=OF_THIS_PLACE) | model
     return kept
+
+
+def _shortened(path: str | None) -> str | None:
+    """The last part of an absolute path, or of one in a home; anything else as it is."""
+    return Path(path).name if path and (Path(path).is_absolute() or path.startswith("~")) else path
 
 
 def locked_discovery(found: Discovery) -> Discovery:

@@ -4,66 +4,88 @@ Each gives one value in [0, 1] an example, higher is better, so that systems can
 example.
 """
 
-import re
-import string
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from hubexpert.answers.choices import NONE, named
+from hubexpert.answers.match import matches, part_that_counts, settled
+from hubexpert.answers.normal import PUNCTUATION, UNFINISHED, normal
+from hubexpert.answers.numbers import last_number
 from hubexpert.records import Example
 
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-LETTER = re.compile(r"\(?([A-Z])(?:[).:]|$)")
+LIKELIHOOD = "choice"
 
 
 def exact_match(answer: str, example: Example) -> float:
-    """1 when the post-processed answer equals the gold output (Open Knowledge, eq. 5), else 0.
-
-    With choices, answer and gold output may name a choice by its text, by beginning with it, or by its letter.
-    """
-    if example.choices:
-        return float(_choice(answer, example.choices) == _choice(example.output, example.choices))
-    return float(_normal(answer) == _normal(example.output))
-
-
-def names_choice(text: str, choices: Sequence[str]) -> bool:
-    """Whether the text names one of the choices."""
-    return _choice(text, choices) in map(_normal, choices)
+    """1 when the post-processed answer is the gold output (Open Knowledge, eq. 5), else 0."""
+    return float(matches(answer, example))
 
 
 def number(answer: str, example: Example) -> float:
     """1 when the last number in the answer equals the last number in the gold output, else 0."""
-    given, gold = _last_number(answer), _last_number(example.output)
+    given, gold = last_number(counted(answer, example)), last_number(example.output)
     return float(gold is not None and given == gold)
 
 
 def f1(answer: str, example: Example) -> float:
-    """Token F1 of the normalised answer against the gold output, as in SQuAD."""
-    given, gold = _normal(answer).split(), _normal(example.output).split()
+    """Token F1 of the normalised answer against the gold output, as in SQuAD, but with articles."""
+    given, gold = _words(counted(answer, example)), _words(example.output)
     shared = sum((Counter(given) & Counter(gold)).values())
     return 2 * shared / (len(given) + len(gold)) if shared else float(given == gold)
 
 
-OURS: dict[str, Callable[[str, Example], float]] = {"exact_match": exact_match, "number": number, "f1": f1}
+# The answer that `choice` measures is the text of the choice which the likelihoods chose.
+OURS: dict[str, Callable[[str, Example], float]] = {
+    "exact_match": exact_match,
+    LIKELIHOOD: exact_match,
+    "number": number,
+    "f1": f1,
+}
 
 
-def _choice(answer: str, choices: Sequence[str]) -> str:
-    """The normalised choice which the answer names: by its text, by a letter, or by beginning with it."""
-    text, normal = _normal(answer), [_normal(choice) for choice in choices]
-    if text in normal:
-        return text
-    letter = LETTER.match(answer.strip())
-    if letter and ord(letter[1]) - ord("A") < len(choices):
-        return normal[ord(letter[1]) - ord("A")]
-    begun = [choice for choice in normal if choice and f"{text} ".startswith(f"{choice} ")]
-    return max(begun, key=len, default=text)
+def counted(answer: str, example: Example) -> str:
+    """The part of an answer that counts: the first line, or the JSON, or all, by what the gold output is."""
+    return part_that_counts(answer, example)[0]
 
 
-def _normal(text: str) -> str:
-    """Lower case, white space collapsed, punctuation around the text stripped; inside (JSON, code) it may matter."""
-    stripped = text.strip().strip(string.whitespace + ".!?\"'`*:;,")
-    return " ".join(stripped.lower().split())
+def decided(metric: str, partial: str, example: Example) -> bool:
+    """Whether no continuation of the partial answer changes the metric's value; False where that is not certain.
+
+    The value is then that of the partial answer. Characters which a decoder could not finish yet (U+FFFD at the end)
+    count as not there. `metric` is one of ours or any other; with another the part that counts must have ended.
+    """
+    if OURS.get(metric) is exact_match:
+        return settled(partial, example)
+    return part_that_counts(partial.rstrip(UNFINISHED), example)[1]
 
 
-def _last_number(text: str) -> float | None:
-    found = NUMBER.findall(text)
-    return float(found[-1].replace(",", "")) if found else None
+def choose(nlls: Sequence[float], priors: Sequence[float]) -> int:
+    """The index of the choice which the prompt makes the most likely: PMI-DC (arXiv 2104.08315).
+
+    argmax of log P(choice | prompt) - log P(choice | prompt without content): how common a choice is in itself does
+    not count (calibrated as in arXiv 2102.09690). Of equals the first.
+
+    Args:
+        nlls: each choice's NLL (nats, summed over its tokens) given the prompt.
+        priors: the same given a prompt without content.
+
+    Raises:
+        ValueError: no choices, or not one prior a choice.
+    """
+    differences = [nll - prior for nll, prior in zip(nlls, priors, strict=True)]
+    return min(range(len(differences)), key=lambda index: _or_infinite(differences[index]))
+
+
+def names_choice(text: str, choices: Sequence[str]) -> bool:
+    """Whether the text names one of the choices."""
+    return named(text, choices) != {NONE}
+
+
+def _or_infinite(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def _words(text: str) -> list[str]:
+    words = (word.strip(PUNCTUATION) for word in normal(text).split())
+    return [word for word in words if word]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubexpert import hub
 from hubexpert.assemble import renew
@@ -14,12 +14,17 @@ from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
 from hubexpert.recipe import Recipe, is_folder, read_recipe
-from hubexpert.records import Build, Discovery, Example, Report, ScoreTable, Selection, Source
+from hubexpert.records import Build, Candidate, Discovery, Example, Rationales, Report, ScoreTable, Selection, Source
 from hubexpert.shots import Task, digest, read_task, without_leaks
 from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
+    from hubexpert.experts.engine import Engine
+    from hubexpert.experts.ledger import Ledger
+    from hubexpert.experts.score import Trial
+    from hubexpert.factors import Factors
     from hubexpert.lm import Lm
+    from hubexpert.teacher import Teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,8 @@ class Project:
     workspace: Workspace
     quiet: bool
     refresh: bool
+    engine: str
+    workers: int | None
 
     @property
     def folder(self) -> Path:
@@ -45,19 +52,24 @@ class Project:
     @cached_property
     def base(self) -> Source:
         """The base at its commit, which stays pinned until a refresh; a folder by its contents."""
-        name = self.recipe.base
-        if is_folder(name):
-            return folder_source(name, base_folder(self.folder, name))
-        inputs = {"base": name, "endpoint": hub.endpoint()}
-        return self.workspace.step("base", inputs, lambda: resolve_base(name), Source, again=self.refresh)[0]
+        return _pinned(self, "base", self.recipe.base)
+
+    @property
+    def base_place(self) -> Path | Source:
+        """Where the base is loaded from."""
+        return _place(self, self.base)
 
     @cached_property
     def model(self) -> "Lm":
         """The base, loaded."""
         from hubexpert.lm import load_lm
 
-        name = self.recipe.base
-        return load_lm(base_folder(self.folder, name) if is_folder(name) else self.base)
+        return load_lm(self.base_place, quantize=self.recipe.quantize)
+
+    @cached_property
+    def rationales(self) -> Rationales:
+        """The shots with the teacher's rationales, as `rationales` gives them."""
+        return rationales(self)
 
     @cached_property
     def scores(self) -> ScoreTable:
@@ -65,20 +77,37 @@ class Project:
         return score(self)
 
 
-def open_project(path: Path, *, quiet: bool = False, refresh: bool = False) -> Project:
+def open_project(
+    path: Path, *, quiet: bool = False, refresh: bool = False, engine: str = "local", workers: int | None = None
+) -> Project:
     """The project of the recipe at `path`.
 
     Args:
         path: the recipe.
         quiet: no progress.
         refresh: look up the base's head again instead of keeping the pinned commit.
+        engine: where adapters are scored: `local`, or `ray` for a cluster.
+        workers: how many of the cluster's; by default one a GPU.
 
     Raises:
         HubExpertError: the recipe is missing or wrong.
     """
     recipe = read_recipe(path)
     hub.show_progress(not quiet)
-    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh)
+    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh, engine, workers)
+
+
+def _pinned(project: Project, step: str, name: str) -> Source:
+    """A model at its commit, as that step found it last; a folder by its contents."""
+    if is_folder(name):
+        return folder_source(name, base_folder(project.folder, name))
+    inputs = {"base": name, "endpoint": hub.endpoint()}
+    return project.workspace.step(step, inputs, lambda: resolve_base(name), Source, again=project.refresh)[0]
+
+
+def _place(project: Project, source: Source) -> Path | Source:
+    """Where a pinned model is loaded from."""
+    return base_folder(project.folder, source.repo) if is_folder(source.repo) else source
 
 
 def task(project: Project) -> Task:
@@ -89,6 +118,40 @@ def task(project: Project) -> Task:
 def discover(project: Project, *, again: bool = False) -> Discovery:
     """What is out there for the base."""
     return discover_step(project.recipe, project.workspace, again=again, quiet=project.quiet)[0]
+
+
+def teacher(project: Project) -> "Teacher | None":
+    """The recipe's teacher, if it names one."""
+    settings, seed = project.recipe.data.teacher, project.recipe.seed
+    if settings is None:
+        return None
+    from hubexpert.teacher import Teacher
+
+    if not settings.local:
+        return Teacher(settings, seed)
+    from hubexpert.lm import load_lm
+
+    source = _pinned(project, "teacher", settings.model)
+    return Teacher(settings, seed, source, lambda: load_lm(_place(project, source)))
+
+
+def rationales(project: Project) -> Rationales:
+    """The shots with the rationales that the teacher could write; a refresh asks again for those that it did not.
+
+    Raises:
+        HubExpertError: the teacher cannot be asked, or leaves too many questions without a usable reply.
+    """
+    shots, asked = task(project).shots, teacher(project)
+    if asked is None:
+        return Rationales(shots=shots)
+
+    def produce() -> Rationales:
+        from hubexpert.experts.rationales import with_rationales
+
+        return with_rationales(shots, asked, project.workspace.journal("teacher"), quiet=project.quiet)
+
+    inputs = {"method": METHOD, "teacher": asked.identity, "shots": list(shots)}
+    return project.workspace.step("rationales", inputs, produce, Rationales, again=project.refresh)[0]
 
 
 def score(project: Project) -> ScoreTable:
@@ -104,34 +167,89 @@ def score(project: Project) -> ScoreTable:
             f"No usable adapter was found for {project.recipe.base}.",
             fix="see `hubexpert discover`, then widen `discover.licenses` or name adapters in `discover.include`",
         )
+    work = work.model_copy(update={"shots": project.rationales.shots})
+    section = project.recipe.experts
     inputs = {
         "method": METHOD,
         "base": base,
+        "quantize": project.recipe.quantize,
         "accepted": [c.source for c in accepted],
         "shots": list(work.shots),
         "metric": work.metric,
+        "test": list(work.test),
+        "datasets": list(project.recipe.task.datasets),
+        "budget": section if section.budget == "halving" or "adapted" in section.rank else "full",
         "seed": project.recipe.seed,
     }
 
     def produce() -> ScoreTable:
-        from hubexpert.experts.score import score_pool
+        from hubexpert.experts.cards import cards
+        from hubexpert.experts.ledger import open_ledger
+        from hubexpert.experts.prior import prior
+        from hubexpert.experts.score import context, score_pool, trial
+        from hubexpert.measure import check_metric
 
-        journal = project.workspace.journal("scores")
-        return score_pool(
-            project.model,
-            base,
-            accepted,
-            work.shots,
-            work.metric,
-            journal,
-            seed=project.recipe.seed,
-            quiet=project.quiet,
-        )
+        check_metric(work.metric, (*work.shots, *work.test))
+        engine, tokenizer = _engine(project)
+        asked = trial(base, work, tokenizer, section, project.recipe.seed)
+        ledger = open_ledger(project.workspace.journal("scores"), context(asked, engine))
+        told = cards([c.source for c in accepted])
+        named = project.recipe.task
+        order = prior(accepted, told, name=named.name, instruction=named.instruction, shots=work.shots)
+        table = score_pool(engine, asked, [accepted[i].source for i in order], ledger, quiet=project.quiet)
+        return _flagged(project, table, accepted, asked, ledger)
 
     def final(table: ScoreTable) -> bool:
         return not any(refused.code.startswith("download-") for refused in table.refused)
 
     return project.workspace.step("scores", inputs, produce, ScoreTable, keep=final)[0]
+
+
+def _flagged(
+    project: Project, table: ScoreTable, accepted: Sequence[Candidate], asked: "Trial", ledger: "Ledger"
+) -> ScoreTable:
+    """The table with what speaks against its scores. On a cluster adapters are not looked at on the base again."""
+    from hubexpert.experts.guards import flags
+    from hubexpert.experts.load import adapter_factors
+    from hubexpert.experts.overlap import MOST_ROWS, dataset_rows, holdings
+    from hubexpert.slots import applied
+
+    test = task(project).test
+    readable = not hub.offline() and hub.can_read_rows()
+    datasets = discover(project).datasets if readable else ()
+    known = {s.source.repo: ledger.answers(s.source, asked.shots[: s.n]) for s in table.scores}
+    found = flags(
+        lambda: project.model,
+        lambda source: applied(project.model.model, adapter_factors(source, lambda: project.model.model)),
+        [c for c in accepted if c.source.repo in known],
+        table.scores,
+        {repo: answers.nlls for repo, answers in known.items() if answers},
+        asked.shots,
+        test,
+        holdings(datasets, asked.shots, test, lambda dataset: dataset_rows(dataset, MOST_ROWS)),
+        project.recipe.task,
+        most=0 if project.engine == "ray" else project.recipe.experts.candidates,
+        seed=asked.seed,
+        quiet=project.quiet,
+    )
+    scores = tuple(s.model_copy(update={"flags": found.get(s.source.repo, ())}) for s in table.scores)
+    return table.model_copy(update={"scores": scores})
+
+
+def _engine(project: Project) -> tuple["Engine", Any]:
+    """Where adapters are measured, and the base's tokenizer."""
+    quantize, gigabytes = project.recipe.quantize, project.recipe.experts.disk
+    disk = None if gigabytes is None else int(gigabytes * 1e9)
+    if project.engine == "ray":
+        from hubexpert.experts.cluster import on_cluster
+        from hubexpert.lm import load_tokenizer
+
+        base = project.base_place
+        engine = on_cluster(base, project.base, quantize=quantize, disk=disk, workers=project.workers)
+        return engine, load_tokenizer(base)
+    from hubexpert.experts.engine import on_this_machine
+
+    return on_this_machine(project.model, project.base, quantize=quantize, disk=disk), project.model.tokenizer
 
 
 def select(project: Project) -> Selection:
@@ -143,16 +261,25 @@ def select(project: Project) -> Selection:
         from hubexpert.experts.load import adapter_factors
         from hubexpert.experts.similarity import similarity_matrix
 
-        factors = [adapter_factors(source, lambda: project.model.model) for source in sources]
-        rows: list[list[float]] = similarity_matrix(factors).tolist()
+        def load(source: Source) -> "Factors":
+            return adapter_factors(source, lambda: project.model.model)
+
+        rows: list[list[float]] = similarity_matrix(sources, load, quiet=project.quiet).tolist()
         return rows
 
     def produce() -> Selection:
         from hubexpert.experts.select import select as choose
 
-        return choose(table.scores, similarity_of, candidates=section.candidates, count=section.count, by=section.rank)
+        left = [s for s in table.scores if not {flag.partition(":")[0] for flag in s.flags} & set(section.without)]
+        if not left:
+            raise HubExpertError(
+                f"All {len(table.scores)} scored adapters have a flag that `experts.without` leaves out.",
+                fix="see `hubexpert score`, then shorten `experts.without` in the recipe",
+            )
+        return choose(left, similarity_of, candidates=section.candidates, count=section.count, by=section.rank)
 
-    return project.workspace.step("selection", {"scores": table, "experts": section}, produce, Selection)[0]
+    inputs = {"method": METHOD, "scores": table, "experts": section}
+    return project.workspace.step("selection", inputs, produce, Selection)[0]
 
 
 def build(project: Project) -> Build:
@@ -161,6 +288,7 @@ def build(project: Project) -> Build:
     work = task(project)
     inputs = {
         "base": project.base,
+        "quantize": project.recipe.quantize,
         "method": METHOD,
         "experts": list(selection.chosen),
         "shots": list(work.shots),
@@ -219,6 +347,7 @@ def evaluate(project: Project) -> Report:
     inputs = {
         "method": METHOD,
         "base": project.base,
+        "quantize": project.recipe.quantize,
         "build": made,
         "best": best,
         "removed": removed,

@@ -1,12 +1,14 @@
 """The recipe `hubexpert.yaml`: what the user wants, checked key by key."""
 
 import difflib
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubexpert.errors import HubExpertError
 from hubexpert.records import ColumnMap
@@ -18,7 +20,9 @@ FREE_LICENSES = (
 )  # fmt: skip
 
 
-Rank = Literal["exact_match", "perplexity"]
+Rank = Literal["exact_match", "perplexity", "adapted"]
+Quantization = Literal["4bit", "8bit"]
+Flag = Literal["memorised", "closer-to-shots", "trained-on-shots", "trained-on-test", "in-domain"]
 
 
 class Section(BaseModel):
@@ -28,13 +32,14 @@ class Section(BaseModel):
 
 
 class TaskSection(Section):
-    """The task: its shots, its held-out rows, how an answer is judged."""
+    """The task: its shots, its held-out rows, how an answer is judged, and the datasets it was drawn from."""
 
     name: str
     instruction: str = ""
     shots: str
     test: str | None = None
     metric: str = "exact_match"
+    datasets: tuple[str, ...] = ()
 
 
 class DiscoverSection(Section):
@@ -65,16 +70,105 @@ class DiscoverSection(Section):
     columns: dict[str, ColumnMap] = {}
 
 
+class TeacherSection(Section):
+    """The teacher: a language model that writes what the examples lack.
+
+    Attributes:
+        model: the id that the server knows; with `local` the name of a base (a Hub id or a folder).
+        url: a server that speaks OpenAI's chat completions; without one an inference provider is asked through the Hub.
+        provider: the inference provider; by default the Hub chooses one.
+        key_env: the environment variable that holds the key, never the key itself. Without it a `url` gets no key at
+            all, and an inference provider the Hub's token.
+        local: the model is loaded into this process.
+        temperature: 0 is greedy.
+        max_tokens: of one reply.
+        concurrency: how many questions are asked at once.
+        timeout: seconds without a byte until a request is given up.
+        most_failures: the share of the questions that may stay without a usable reply before the run stops.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    url: str | None = None
+    provider: str | None = None
+    key_env: str | None = None
+    local: bool = False
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0
+    max_tokens: Annotated[int, Field(gt=0)] = 256
+    concurrency: Annotated[int, Field(gt=0, le=64)] = 4
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60
+    most_failures: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://-")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # port: ValueError if none
+            raise ValueError("it is no address such as http://localhost:8000/v1")
+        return url
+
+    @field_validator("key_env")
+    @classmethod
+    def _name_of_a_variable(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch("[A-Z_][A-Z0-9_]*", name):
+            raise ValueError("it is the NAME of an environment variable, in capitals, never the key itself")
+        return name
+
+    @model_validator(mode="after")
+    def _one_way_to_it(self) -> Self:
+        ways = [name for name in ("url", "provider", "local") if getattr(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"`{ways[0]}` and `{ways[1]}` exclude each other")
+        return self
+
+
+class DataSection(Section):
+    """What is added to the shots. `teacher` alone as a text means its model."""
+
+    teacher: Annotated[
+        TeacherSection | None, BeforeValidator(lambda given: {"model": given} if isinstance(given, str) else given)
+    ] = None
+
+
+class AdaptedSection(Section):
+    """How adapted perplexity is measured.
+
+    Attributes:
+        among: how many adapters, the best by the other ranks; all where it is null, or there are no other ranks.
+        folds: into how many parts the shots are cut; each is explained after steps on the others.
+        epochs: over the other parts.
+        learning_rate: constant.
+        batch_size: shots a step.
+        max_rank: adapters are cut to it.
+    """
+
+    among: Annotated[int, Field(gt=0)] | None = None
+    folds: Annotated[int, Field(ge=2)] = 2
+    epochs: Annotated[int, Field(gt=0)] = 3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
+    batch_size: Annotated[int, Field(gt=0)] = 4
+    max_rank: Annotated[int, Field(gt=0)] = 16
+
+
 class ExpertsSection(Section):
-    """How many experts, and by what (M, N of the Open Knowledge paper)."""
+    """How many experts, and by what (M, N of the Open Knowledge paper).
+
+    Attributes:
+        candidates: M, the shortlist.
+        count: N, how many become experts.
+        budget: `full` scores every adapter on every shot; `halving` drops the worse ones early.
+        disk: gigabytes for weights that scoring downloads; beyond, those scored first are removed from the cache.
+        without: adapters with these flags (docs/guards.md) are scored and not chosen.
+        rank: the ranks that are added.
+        adapted: how `adapted`, if it is one of them, is measured.
+    """
 
     candidates: Annotated[int, Field(gt=0)] = 8
     count: Annotated[int, Field(gt=0)] = 4
-    budget: Literal["full"] = "full"
-    rank: Annotated[tuple[Literal["exact_match", "perplexity"], ...], Field(min_length=1)] = (
-        "exact_match",
-        "perplexity",
-    )
+    budget: Literal["full", "halving"] = "full"
+    disk: Annotated[float, Field(gt=0)] | None = None
+    without: tuple[Flag, ...] = ()
+    rank: Annotated[tuple[Rank, ...], Field(min_length=1)] = ("exact_match", "perplexity")
+    adapted: AdaptedSection = AdaptedSection()
 
     @model_validator(mode="after")
     def _shortlist_holds_the_group(self) -> Self:
@@ -106,8 +200,10 @@ class Recipe(Section):
     """The whole recipe."""
 
     base: str
+    quantize: Quantization | None = None
     task: TaskSection
     discover: DiscoverSection = DiscoverSection()
+    data: DataSection = DataSection()
     experts: ExpertsSection = ExpertsSection()
     train: TrainSection = TrainSection()
     publish: PublishSection = PublishSection()

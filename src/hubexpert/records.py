@@ -147,12 +147,49 @@ class Example(Record):
     choices: tuple[str, ...] = ()
 
 
+class Reply(Record):
+    """What the teacher replied to one question; the tokens are what the server says they were, 0 where it does not.
+
+    `refused`: it says that it will not. `malformed`: nothing that can be used came back. `failed`: nothing came back.
+    """
+
+    state: Literal["written", "refused", "malformed", "failed"]
+    text: str = ""
+    cut: bool = Field(default=False, description="it reached the longest length that was allowed")
+    reason: str = Field(default="", description="why it failed")
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class TeacherCounts(Record):
+    """What came of the questions to the teacher: `asked` = `written` + `malformed` + `refused` + `failed`.
+
+    `reused` of those asked were answered by replies that had been kept. Tokens are of all replies, also those.
+    """
+
+    asked: int = 0
+    reused: int = 0
+    written: int = 0
+    malformed: int = 0
+    refused: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Rationales(Record):
+    """The shots, those with a rationale that the teacher could write one for, and what that took."""
+
+    shots: tuple[Example, ...]
+    counts: TeacherCounts = TeacherCounts()
+
+
 class Score(Record):
     """What one adapter did on the shots.
 
     `exact_match` is the mean of the task's metric over `n` shots (with a 95 % interval), `perplexity` the mean
     over shots of exp(mean token NLL) of the gold output (Open Knowledge, eq. 2-4). `rationales` says on how
-    many shots the gold output carried a rationale.
+    many shots the gold output carried a rationale. `flags` are warnings by reason code.
     """
 
     source: Source
@@ -165,6 +202,8 @@ class Score(Record):
     conversion_error: float | None = Field(
         default=None, description="what was lost, relative, where the adapter was converted to a LoRA"
     )
+    adapted: float | None = Field(default=None, description="adapted perplexity, where it was measured")
+    flags: tuple[str, ...] = ()
 
 
 class ScoreTable(Record):
@@ -183,21 +222,36 @@ class Selected(Record):
     chosen: bool
     rank_em: float
     rank_ppl: float
+    rank_adapted: float | None = Field(default=None, description="where the recipe ranks by adapted perplexity")
     reason: str
 
 
 class Selection(Record):
-    """The experts chosen by Algorithm 1 of the Open Knowledge paper."""
+    """The experts chosen by Algorithm 1 of the Open Knowledge paper; the pool's first M are the shortlist."""
 
-    pool: tuple[Selected, ...]
+    pool: tuple[Selected, ...] = Field(description="best sum of ranks first")
     similarity: tuple[tuple[float, ...], ...] = Field(description="cosines of the shortlist, in its order")
     shortlist: tuple[str, ...] = Field(description="repos of the M best, best first")
-    groups: int = Field(description="how many N-tuples were compared")
+    groups: int = Field(description="how many N-tuples of the shortlist there are")
+    search: Literal["exact", "greedy-with-swap"] = Field(
+        default="exact", description="whether all of them were compared, or those a search met"
+    )
 
     @property
     def chosen(self) -> tuple[Source, ...]:
         """The experts, best rank first."""
         return tuple(s.source for s in self.pool if s.chosen)
+
+    def nearest(self, place: int) -> tuple[int, float] | None:
+        """The chosen expert most like the adapter at `place` of the pool (from 0): its place, and their cosine.
+
+        None where no cosine is known (below the shortlist), or no other was chosen.
+        """
+        if place >= len(self.similarity):
+            return None
+        row = self.similarity[place]
+        others = [i for i in range(len(row)) if self.pool[i].chosen and i != place]
+        return max(((i, row[i]) for i in others), key=lambda pair: pair[1], default=None)
 
 
 class ExpertRecord(Record):

@@ -49,7 +49,7 @@ def changed_keys(recipe: Recipe, lock: Lock) -> list[str]:
     """The keys of the recipe with another value than when the lock was written, dotted."""
     now = _flat(locked_recipe(recipe))
     then = _flat(locked_recipe(_recipe_of(lock)))
-    return [key for key in now if now[key] != then.get(key)]
+    return [key for key in (now | then) if now.get(key) != then.get(key)]
 
 
 def _recipe_of(lock: Lock) -> Recipe:

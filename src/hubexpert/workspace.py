@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from hubexpert.records import Record
 R = TypeVar("R", bound=Record)
 WORKSPACE = ".hubexpert"
 METHOD = (
-    1  # raised whenever prompts, answers, metrics or mixtures are made differently: stored results then do not hold
+    2  # raised whenever prompts, answers, metrics or mixtures are made differently: stored results then do not hold
 )
 
 
@@ -80,13 +80,20 @@ class Journal:
 
     def append(self, key: str, value: object) -> None:
         """Add one entry and force it to disk."""
+        self.extend({key: value})
+
+    def extend(self, entries: Mapping[str, object]) -> None:
+        """Add entries and force them to disk, all with one write."""
+        if not entries:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = (json.dumps({"key": key, "value": _plain(value)}) + "\n" for key, value in entries.items())
         with self.path.open("ab+") as file:
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")  # seal a line cut short, or it would swallow this one
-            file.write(json.dumps({"key": key, "value": _plain(value)}).encode() + b"\n")
+            file.write("".join(lines).encode())
             file.flush()
             os.fsync(file.fileno())
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hubexpert.discover.family import family
 from hubexpert.discover.reasons import Code, brief
 from hubexpert.discover.verdict import MAX_SIZE, Evidence, Verdict, verdict
+from hubexpert.experts.ledger import DOWNLOAD
 from hubexpert.experts.load import CONVERSION
-from hubexpert.experts.score import DOWNLOAD
 from hubexpert.factors import BROKEN, NAN, NO_OP, SHAPE
 from hubexpert.recipe import DiscoverSection
 from hubexpert.records import Source

@@ -15,12 +15,13 @@ from torch import nn
 
 from hubexpert import lm
 from hubexpert.errors import HubExpertError
+from hubexpert.examine import examine
 from hubexpert.experts.adapted import Adaptation, adapt, adapted_nlls, folds, fresh, start
-from hubexpert.experts.score import examine
-from hubexpert.factors import Factors, applied, read_factors
+from hubexpert.factors import Factors, read_factors
 from hubexpert.lm import Encoded, Lm
-from hubexpert.prefix import shared
+from hubexpert.reading.prefix import shared
 from hubexpert.records import Example
+from hubexpert.slots import applied
 from tests import tiny
 from tests.pipeline import world
 
@@ -63,7 +64,7 @@ def test_an_adapter_that_knows_the_task_wins_though_its_answers_have_another_for
     found = {}
     for name, factors in adapters.items():
         with applied(model.model, factors):
-            plain = examine(model, shots(), "exact_match", max_new_tokens=12)
+            plain = examine(model, shots(), "exact_match", max_new_tokens=12)[0]
         assert plain.values == (0.0,) * 16
         assert fmean(plain.nlls) > math.log(258)
         found[name] = fmean(adapted_nlls(model, factors, encode(shots()), BRISK, seed=0))

@@ -17,13 +17,17 @@ import hubexpert
 from hubexpert import pipeline
 from hubexpert.cli.main import cli
 from hubexpert.errors import HubExpertError
-from hubexpert.experts.score import score_pool
+from hubexpert.experts.engine import on_this_machine
+from hubexpert.experts.ledger import open_ledger
+from hubexpert.experts.score import context, score_pool, trial
 from hubexpert.hub import resolve
 from hubexpert.lm import load_lm
 from hubexpert.localhub import Store
 from hubexpert.lock import read_lock
 from hubexpert.moe.adapter import static
-from hubexpert.records import Candidate, Example
+from hubexpert.recipe import ExpertsSection
+from hubexpert.records import Example
+from hubexpert.shots import Task
 from hubexpert.workspace import Journal
 from tests import tiny
 from tests.pipeline.world import BAD, OWN, rows
@@ -254,9 +258,10 @@ def test_an_adapter_that_makes_the_base_speak_no_numbers_is_refused(pool: None, 
     huge = tiny.rewrite(tiny.lora(tmp_path / "huge", seed=1), lambda tensor: tensor * 1e22)
     store.add_folder("tester/test_huge", huge)  # a name that no other test discovers
     sources = [resolve(repo) for repo in ("tester/test_huge", "tester/other-one")]
-    candidates = [Candidate(source=source, verdict="accepted", found_by=("id",)) for source in sources]
-    base, shots = resolve(tiny.BASE), [Example(**row) for row in rows(4)]
-    table = score_pool(load_lm(base), base, candidates, shots, "exact_match", Journal(tmp_path / "j"), seed=0)
+    base, task = resolve(tiny.BASE), Task(metric="exact_match", shots=tuple(Example(**row) for row in rows(4)), test=())
+    engine = on_this_machine(load_lm(base), base)
+    asked = trial(base, task, tiny.tokenizer(), ExpertsSection(), 0)
+    table = score_pool(engine, asked, sources, open_ledger(Journal(tmp_path / "j"), context(asked, engine)))
     assert [(r.source.repo, r.code) for r in table.refused] == [("tester/test_huge", "nan-weights")]
     assert [s.source.repo for s in table.scores] == ["tester/other-one"]
 
@@ -279,4 +284,4 @@ def test_an_adapter_that_cannot_be_had_today_is_tried_again_tomorrow(
     table = pipeline.score(pipeline.open_project(recipe, quiet=True))
     assert "other/borrowed" in {s.source.repo for s in table.scores}
     assert journal.read_bytes().startswith(kept)
-    assert journal.read_bytes().count(b"\n") == kept.count(b"\n") + 1
+    assert journal.read_bytes().count(b"\n") == kept.count(b"\n") + 16  # one a shot

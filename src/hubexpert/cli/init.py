@@ -49,7 +49,14 @@ def render_recipe(values: dict[str, str | None]) -> str:
 
     import jinja2
 
-    from hubexpert.recipe import DiscoverSection, ExpertsSection, PublishSection, TrainSection
+    from hubexpert.recipe import (
+        DataSection,
+        DiscoverSection,
+        ExpertsSection,
+        PublishSection,
+        TeacherSection,
+        TrainSection,
+    )
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701  YAML, not HTML
     environment.filters["yaml"] = as_yaml
@@ -57,6 +64,8 @@ def render_recipe(values: dict[str, str | None]) -> str:
     return template.render(
         task=values,
         discover=DiscoverSection(),
+        data=DataSection(),
+        teacher=TeacherSection(model="-").model_dump(exclude={"model", "url", "provider", "key_env"}),
         experts=ExpertsSection(),
         train=TrainSection(),
         publish=PublishSection(),

@@ -109,3 +109,16 @@ def recipe_option(command: F) -> F:
         help="The recipe; the workspace .hubexpert/ and hubexpert.lock lie beside it.",
     )
     return option(command)
+
+
+def engine_options(command: F) -> F:
+    """Give a command `--engine` and `--workers`; it receives `engine: str` and `workers: int | None`."""
+    engine = click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where adapters are scored: here, or on a Ray cluster (RAY_ADDRESS, else one that is started here).",
+    )
+    workers = click.option("--workers", type=click.IntRange(min=1), help="Of the cluster; by default one a GPU.")
+    return engine(workers(command))

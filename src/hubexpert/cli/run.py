@@ -4,31 +4,33 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, engine_options, output_options, recipe_option
 
 
 @click.command()
 @recipe_option
 @click.option("--refresh", is_flag=True, help="Ask the Hub again for the base and the adapters.")
+@engine_options
 @output_options
-def run(recipe: Path, refresh: bool, out: Out) -> None:
+def run(recipe: Path, refresh: bool, engine: str, workers: int | None, out: Out) -> None:
     """All stages up to the card; only what changed."""
     from hubexpert import pipeline
 
-    project = pipeline.open_project(recipe, quiet=out.quiet, refresh=refresh)
+    project = pipeline.open_project(recipe, quiet=out.quiet, refresh=refresh, engine=engine, workers=workers)
     show_run(project, pipeline.run(project), out)
 
 
 def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignore[name-defined]  # noqa: F821
     """The leaderboard, the comparison, and where things lie."""
     from hubexpert.cli.evaluate import show_report
-    from hubexpert.cli.score import show_scores
+    from hubexpert.cli.score import show_scores, show_teacher
 
     folder = project.workspace.root / "publish"
     out.records([{"verdict": lock.report.verdict, "lock": str(project.lock_path), "card": str(folder / "README.md")}])
     if out.json:
         return
     show_scores(lock.scores, out)
+    show_teacher(project.rationales.counts, out)
     if len(lock.build.experts) < project.recipe.experts.count:
         out.hint(f"Only {len(lock.build.experts)} of {project.recipe.experts.count} experts: the pool has no more.")
     experts = [(e.source.repo, e.rank, " ".join(e.target_modules), e.share) for e in lock.build.experts]

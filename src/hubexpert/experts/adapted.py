@@ -14,9 +14,10 @@ from torch import nn
 
 from hubexpert import lm
 from hubexpert.errors import HubExpertError
-from hubexpert.factors import Factors, applied
+from hubexpert.factors import Factors
 from hubexpert.lm import Encoded, Lm, batches
-from hubexpert.prefix import last_logits, shared
+from hubexpert.reading.prefix import last_logits, shared
+from hubexpert.slots import applied
 
 IGNORED = -100
 ROW = 3**-0.5

@@ -47,7 +47,7 @@ def adapter_factors(source: Source, base: Callable[[], nn.Module]) -> Factors:
         SourceError: it cannot be had.
         HubExpertError: the Hub cannot be reached, or the disk is full.
     """
-    _check_scans(source)
+    fetch(source)
     folder = hub.download(source, (CONFIG_FILE, WEIGHTS_FILE))
     kind = kind_of(read_config(folder))
     if kind is None:
@@ -65,12 +65,21 @@ def adapter_factors(source: Source, base: Callable[[], nn.Module]) -> Factors:
     return replace(read_factors(kept), conversion_error=error)
 
 
-def _check_scans(source: Source) -> None:
-    """Ask what the Hub's scans say before weights are downloaded, not about what is on this machine already."""
-    if hub.cached(source, WEIGHTS_FILE):
-        return
+def fetch(source: Source) -> int:
+    """See that the adapter's files are on this machine; how many bytes of weights were downloaded for that.
+
+    What the Hub's scans say is asked before weights are downloaded, not about what is on this machine already.
+
+    Raises:
+        UnusableError: the Hub's scans call it unsafe.
+        SourceError: it cannot be had.
+        HubExpertError: the Hub cannot be reached, or the disk is full.
+    """
+    if hub.cached(source, WEIGHTS_FILE) and hub.cached(source, CONFIG_FILE):
+        return 0
     for reason in scan_reasons(hub.look(source.repo, source.revision).issues or ()):
         raise UnusableError(reason.code, reason.sentence)
+    return (hub.download(source, (CONFIG_FILE, WEIGHTS_FILE)) / WEIGHTS_FILE).stat().st_size
 
 
 def _keep(factors: Factors, folder: Path) -> None:

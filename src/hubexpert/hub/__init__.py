@@ -7,7 +7,7 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
-from hubexpert.hub.fetch import Header, assets, cached, download, read_json, snapshot, weights_header
+from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
 from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import publish
@@ -29,6 +29,7 @@ __all__ = [
     "download",
     "endpoint",
     "first_rows",
+    "forget",
     "identity",
     "look",
     "look_dataset",
@@ -36,6 +37,7 @@ __all__ = [
     "offline",
     "publish",
     "read_json",
+    "read_text",
     "resolve",
     "search",
     "search_datasets",

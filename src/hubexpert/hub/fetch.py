@@ -65,6 +65,21 @@ def read_json(source: Source, filename: str, max_bytes: int = 1_000_000, *, pace
         raise _broken(source, filename, "is not JSON in UTF-8") from error
 
 
+def read_text(source: Source, filename: str, longest: int) -> str:
+    """The first `longest` bytes of a text file, what is no UTF-8 in it replaced; empty where there is no such file.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached.
+    """
+    url = hf_hub_url(source.repo, filename, repo_type=source.repo_type, revision=source.revision)
+    paced = Pace()
+    try:
+        body = call(lambda: read(url, longest=longest, pace=paced), source.repo, rest=paced.pause)
+    except SourceError:
+        return ""
+    return body.content[:longest].decode("utf-8", errors="replace")
+
+
 def _whole(source: Source, filename: str, longest: int, pace: Pace) -> bytes:
     """A file's content, up to one byte more than `longest`; what was cut on its way is a fault that may pass.
 
@@ -182,6 +197,14 @@ def cached(source: Source, filename: str) -> bool:
     """Whether the file at the pinned commit is on this machine."""
     found = try_to_load_from_cache(source.repo, filename, revision=source.revision, repo_type=source.repo_type)
     return isinstance(found, str)
+
+
+def forget(source: Source, filename: str) -> None:
+    """Remove a file at the pinned commit from the cache, where it is; the next download fetches it again."""
+    found = try_to_load_from_cache(source.repo, filename, revision=source.revision, repo_type=source.repo_type)
+    if isinstance(found, str):
+        Path(found).resolve().unlink(missing_ok=True)
+        Path(found).unlink(missing_ok=True)
 
 
 def assets(source: Source) -> Path:

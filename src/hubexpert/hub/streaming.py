@@ -8,11 +8,14 @@ folder of the dataset's name in the current one for the dataset.
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 SECONDS = 60  # of computing
+READING = 40.0  # seconds after which what was read is enough
+ANSWER = 1 << 25  # characters of all rows
 MEMORY = 4 << 30  # bytes
 TEXT, ITEMS, DEPTH, VALUES = (
     2000,
@@ -54,7 +57,7 @@ def _text(value: Any) -> str:
 
 
 def rows(repo: str, revision: str, config: str | None, split: str | None, count: int) -> list[Any]:
-    """The first rows of the split, else of `train`, else of the first split there is."""
+    """The first rows of the split, else of `train`, else of the first one; fewer where they are long or slow."""
     from datasets import get_dataset_config_names, load_dataset
 
     if config is None:
@@ -64,7 +67,14 @@ def rows(repo: str, revision: str, config: str | None, split: str | None, count:
     chosen = split or ("train" if "train" in splits else next(iter(splits)))
     data = splits[chosen]
     plain = data.decode(False) if data.features else data  # a file without types holds no pictures to decode
-    return [cut(row) for row in plain.take(count)]
+    until, room = time.monotonic() + READING, ANSWER
+    found: list[Any] = []
+    for row in map(cut, plain.take(count)):
+        room -= len(json.dumps(row))
+        if found and (room < 0 or time.monotonic() > until):
+            break
+        found.append(row)
+    return found
 
 
 def limit() -> None:

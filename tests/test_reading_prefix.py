@@ -5,7 +5,7 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM
 
 from hubexpert.lm import Encoded, Lm
-from hubexpert.prefix import last_logits, shared
+from hubexpert.reading.prefix import last_logits, shared
 from tests import tiny
 
 FIRST = tuple(range(40, 60))

@@ -8,29 +8,37 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 import torch
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from hubexpert.lm import Encoded, Lm, left_padded
 
 
-def shared(model: Lm, encoded: Sequence[Encoded]) -> int:
-    """How many tokens all prompts begin with, short of the last token of any.
+def shareable(model: Lm, longest: int) -> bool:
+    """Whether keys and values of `longest` tokens can be kept, shared and left out again: attention to all of them.
 
-    It is 0 where a row is longer than the model's context, since that is cut from the left, and where the model keeps
-    other states than plain keys and values.
+    Not where a model keeps a recurrent state, or attends to fewer tokens.
     """
-    longest = max(len(e.prompt) + len(e.answer) for e in encoded)
-    if longest > model.context or not _keeps_keys_and_values(model):
-        return 0
+    layers = DynamicCache(config=model.model.config).layers
+    return all(
+        type(layer) is DynamicLayer or (type(layer) is DynamicSlidingWindowLayer and layer.sliding_window >= longest)
+        for layer in layers
+    )
+
+
+def common(encoded: Sequence[Encoded]) -> int:
+    """How many tokens all prompts begin with, short of the last token of any."""
     columns = zip(*(e.prompt[:-1] for e in encoded), strict=False)
     return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, columns))
 
 
-@torch.inference_mode()
-def _keeps_keys_and_values(model: Lm) -> bool:
-    token = torch.tensor([[model.tokenizer.eos_token_id]], device=model.device)
-    past = getattr(model.model(input_ids=token, use_cache=True), "past_key_values", None)
-    return isinstance(past, DynamicCache) and all(type(layer) is DynamicLayer for layer in past.layers)
+def shared(model: Lm, encoded: Sequence[Encoded]) -> int:
+    """How many of the tokens that all prompts begin with may be computed once.
+
+    None where a row is longer than the model's context, since that is cut from the left, or the model is not
+    `shareable`.
+    """
+    longest = max(len(e.prompt) + len(e.answer) for e in encoded)
+    return common(encoded) if longest <= model.context and shareable(model, longest) else 0
 
 
 def past(model: Lm, beginning: Sequence[int], rows: int) -> Cache:

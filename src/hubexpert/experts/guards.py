@@ -1,0 +1,120 @@
+"""Flags on scored adapters: trained on the very shots or the held-out rows, or on the task's own data."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import accumulate
+
+from hubexpert.experts.overlap import Holding
+from hubexpert.experts.traces import traces
+from hubexpert.lm import Lm
+from hubexpert.recipe import Flag, TaskSection
+from hubexpert.records import Candidate, Example, Score, Source
+
+# What a flag says of an adapter; `{count}` is the number behind its colon.
+MEANINGS: dict[Flag, str] = {
+    "memorised": "writes inputs of the shots by heart, so it was trained on them",
+    "closer-to-shots": "knows the shots far better than held-out examples, so it may have been trained on them",
+    "trained-on-shots": "cites a dataset that holds {count} of the shots",
+    "trained-on-test": "cites a dataset that holds {count} of the held-out examples",
+    "in-domain": "was trained on the task's own dataset, by its name or by what it cites",
+}
+LONGEST = 200  # characters of a name
+BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")  # between the words of `ARCEasy`
+
+
+def flags(
+    model: Callable[[], Lm],
+    opened: Callable[[Source], AbstractContextManager[None]],
+    candidates: Sequence[Candidate],
+    scores: Sequence[Score],
+    nlls: Mapping[str, Sequence[float]],
+    shots: Sequence[Example],
+    test: Sequence[Example],
+    holdings: Sequence[Holding],
+    section: TaskSection,
+    *,
+    most: int,
+    seed: int,
+    quiet: bool = False,
+) -> dict[str, tuple[str, ...]]:
+    """Adapter -> its flags, of those that have any: what says that its score may not be earned.
+
+    The shots known by heart are looked for in the `most` adapters of the lowest perplexity: they are what training on
+    the shots would bring there.
+
+    Args:
+        model: gives the base; called only where adapters are looked at on it.
+        opened: within its block the adapter is on the model.
+        candidates: the adapters with what their cards say.
+        scores: of those that were scored.
+        nlls: adapter -> mean token NLL (nats) of the gold output of each of the first shots, for the whole pool.
+        shots: the K examples, in the order of the NLLs.
+        test: the held-out examples; empty where there are none.
+        holdings: what cited datasets hold of the examples.
+        section: names the task's own datasets.
+        most: how many adapters are looked at on the model.
+        seed: of what is drawn.
+        quiet: no progress.
+
+    Raises:
+        HubExpertError: an adapter cannot be had any more.
+    """
+    best = [s.source for s in sorted(scores, key=lambda s: (s.perplexity, s.source.repo))[:most]]
+    shown = traces(model(), opened, best, nlls, shots, test, seed=seed, quiet=quiet) if best else {}
+    result = {}
+    for candidate in candidates:
+        repo = candidate.source.repo
+        cited = [holding for holding in holdings if repo in holding.cited_by]
+        found: list[str] = []
+        if repo in shown and shown[repo].memorised:
+            found.append("memorised")
+        elif repo in shown and shown[repo].is_closer:
+            found.append("closer-to-shots")
+        found += _counted("trained-on-shots", max((holding.shots for holding in cited), default=0))
+        found += _counted("trained-on-test", max((holding.test for holding in cited), default=0))
+        if in_domain(candidate, cited, section):
+            found.append("in-domain")
+        if found:
+            result[repo] = tuple(found)
+    return result
+
+
+def in_domain(candidate: Candidate, cited: Sequence[Holding], section: TaskSection) -> bool:
+    """Whether an adapter was trained on the task's own data.
+
+    Its name or a dataset on its card names one of the task's datasets, or a dataset that it cites holds examples.
+
+    Args:
+        candidate: the adapter.
+        cited: what the datasets that it cites hold.
+        section: names the task's own datasets.
+    """
+    told = (candidate.source.repo, *candidate.datasets, *(holding.dataset for holding in cited))
+    named = any(is_named(own, name) for own in section.datasets for name in told)
+    return named or any(holding.shots or holding.test for holding in cited)
+
+
+def is_named(own: str, name: str) -> bool:
+    """Whether a name names the dataset `own`: whole words of its last part, however they are put together, are it.
+
+    `me/llama-arc-easy-lora` names `ai2/ARCEasy` and `arc_easy`; `me/search-lora` does not name `arc`.
+    """
+    wanted, parts = "".join(_parts(own)), _parts(name)
+    return bool(wanted) and any(wanted in accumulate(parts[start:]) for start in range(len(parts)))
+
+
+def sentence(flag: str) -> str:
+    """What a flag says of an adapter, to stand behind its name."""
+    code, _, count = flag.partition(":")
+    return next(text for known, text in MEANINGS.items() if known == code).format(count=count)
+
+
+def _counted(code: Flag, count: int) -> list[str]:
+    return [f"{code}:{count}"] if count else []
+
+
+def _parts(name: str) -> list[str]:
+    """The words of a repository's name without its owner."""
+    last = name.rstrip("/").rpartition("/")[2][:LONGEST]
+    return [part.casefold() for part in re.split(r"[\W_]+", BREAK.sub(" ", last)) if part]

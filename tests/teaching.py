@@ -1,0 +1,152 @@
+"""A real teacher's server that answers by a plan: late, wrongly, in pieces or not at all."""
+
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered to one request.
+
+    Attributes:
+        body: the bytes, or what becomes JSON.
+        status: of the answer.
+        headers: further ones.
+        delay: seconds before it is sent.
+        cut: send only so many bytes of it.
+        reset: cut the connection instead.
+    """
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0
+    cut: int | None = None
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+    @property
+    def question(self) -> str:
+        """The user's message."""
+        return str(self.body["messages"][0]["content"])
+
+
+Plan = Callable[[Asked, int], Answer]
+
+
+def said(text: Any, *, finish: str = "stop", delay: float = 0, **message: Any) -> Answer:
+    """A reply with that text, in the form of OpenAI's chat completions."""
+    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
+    usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+    return Answer({"id": "1", "created": 1, "model": "m", "choices": [choice], "usage": usage}, delay=delay)
+
+
+def echo(asked: Asked, before: int) -> Answer:
+    """A teacher that says what it was asked."""
+    return said(f"re: {asked.question}")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request, answered as the plan says."""
+
+    server: "TeacherServer"
+
+    def do_POST(self) -> None:
+        """Answer."""
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, content)
+        answer = self.server.plan(asked, self.server.note(asked))
+        with self.server.at_work():
+            time.sleep(answer.delay)
+        if answer.reset:
+            # with this option a close sends RST instead of FIN
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: answer.cut])
+        self.close_connection = answer.cut is not None
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class TeacherServer(ThreadingHTTPServer):
+    """The server; `seen` holds the requests in the order in which they came, `most` how many were in work at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.plan = plan
+        self.seen: list[Asked] = []
+        self.counts: Counter[str] = Counter()
+        self.working = self.most = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Its address, as a recipe names it."""
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def note(self, asked: Asked) -> int:
+        """Keep a request; how often its question came before."""
+        with self.lock:
+            self.seen.append(asked)
+            self.counts[asked.question] += 1
+            return self.counts[asked.question] - 1
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count how many requests are in work."""
+        with self.lock:
+            self.working += 1
+            self.most = max(self.most, self.working)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.working -= 1
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has waited long enough closes its end; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close without a shutdown, which would send FIN where a reset is planned."""
+        self.close_request(request)
+
+
+@contextmanager
+def teacher_server(plan: Plan = echo) -> Iterator[TeacherServer]:
+    """The server, in a thread. The plan gets a request, and how often its question was asked before."""
+    with TeacherServer(plan) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
