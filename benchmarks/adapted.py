@@ -36,7 +36,6 @@ METRIC = "exact_match"
 FRESH = "fresh-lora"
 TUNING = Adaptation(epochs=5, learning_rate=2e-3)  # what every adapter of the pool is trained with
 OTHER_RATES = (4e-3,)  # what the chosen ones and the fresh LoRA are trained with besides
-AT_ONCE = 40
 FRESH_RANK = 16
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 FORMS = {"alone": LINEAR[:4], "padded": LINEAR}  # the modules of the fresh LoRA
