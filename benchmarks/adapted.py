@@ -35,8 +35,10 @@ BANK = Path(__file__).parents[1] / "examples" / "bank"
 METRIC = "exact_match"
 FRESH = "fresh-lora"
 TUNING = Adaptation(epochs=5, learning_rate=2e-3)  # what every adapter of the pool is trained with
-OTHER_RATES = (1e-3, 4e-3)  # what the chosen ones and the fresh LoRA are trained with besides
-AT_ONCE = 40
+OTHER_RATES = (4e-3,)  # what the chosen ones and the fresh LoRA are trained with besides
+FRESH_RANK = 16
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+FORMS = {"alone": LINEAR[:4], "padded": LINEAR}  # the modules of the fresh LoRA
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def main() -> int:
         pool = sorted(
             p.parent.name for p in BANK.glob("*/adapter_config.json") if p.parent.name not in TARGETS[name].same
         )
-        found[name] = measured(model, scene, pool, adaptation, journal)
+        found[name] = measured(model, scene, pool, asked.form, adaptation, journal)
         if asked.json:
             write_atomically(asked.json, json.dumps(found, indent=1))
         print(report(name, found[name]), flush=True)
@@ -103,6 +105,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shots", type=int, default=32)
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--form", choices=FORMS, default="alone", help="adapters as they are, or all of one capacity")
     usual = Adaptation()
     parser.add_argument("--folds", type=int, default=usual.folds)
     parser.add_argument("--epochs", type=int, default=usual.epochs)
@@ -133,41 +136,46 @@ def read(path: Path, target: Target) -> list[Example]:
     ]
 
 
-def measured(model: Lm, scene: Scene, pool: Sequence[str], adaptation: Adaptation, journal: Journal) -> dict[str, Any]:
+def measured(
+    model: Lm, scene: Scene, pool: Sequence[str], form: str, adaptation: Adaptation, journal: Journal
+) -> dict[str, Any]:
     """Everything about one target: name -> its scores and what it does when trained, and the rules' choices."""
     done = journal.read()
 
     def once(what: str, name: str, settings: object, make: Callable[[], object]) -> Any:
         key = fingerprint([what, name, settings, scene.name, scene.seed, list(scene.shots), list(scene.test)])
         if key not in done:
-            begun = time.perf_counter()
-            done[key] = {"of": f"{scene.name} {what} {name}", "value": make(), "seconds": time.perf_counter() - begun}
+            begun = time.process_time()
+            done[key] = {"of": f"{scene.name} {what} {name}", "value": make(), "seconds": time.process_time() - begun}
             journal.append(key, done[key])
-            print(f"{done[key]['of']}: {done[key]['seconds']:.0f} s", flush=True)
+            print(f"{done[key]['of']}: {done[key]['seconds']:.0f} s of CPU", flush=True)
         return done[key]
 
     def factors(name: str) -> Factors:
-        return (
-            fresh(model.model, ("q_proj", "k_proj", "v_proj", "o_proj"), 16, seed=scene.seed)
-            if name == FRESH
-            else read_factors(BANK / name)
-        )
+        new = fresh(model.model, FORMS[form], FRESH_RANK, seed=scene.seed)
+        if name == FRESH:
+            return new
+        return read_factors(BANK / name) if form == "alone" else padded(read_factors(BANK / name), new)
+
+    def setting(adaptation: Adaptation) -> dict[str, Any]:
+        return {**asdict(adaptation), "form": form} if form != "alone" else asdict(adaptation)
 
     def trained(name: str, tuning: Adaptation) -> list[float]:
-        return once("trained", name, asdict(tuning), lambda: answers_when_trained(model, factors(name), scene, tuning))[
+        what = "trained" if form == "alone" else f"trained {form}"
+        return once(what, name, setting(tuning), lambda: answers_when_trained(model, factors(name), scene, tuning))[
             "value"
         ]
 
     found: dict[str, dict[str, Any]] = {name: {} for name in (*pool, FRESH)}
     for name in pool:
-        plain = once("plain", name, METRIC, lambda name=name: score(model, factors(name), scene))
+        plain = once("plain", name, METRIC, lambda name=name: score(model, read_factors(BANK / name), scene))
         found[name] |= {"exact_match": fmean(plain["value"]["values"]), "seconds_plain": plain["seconds"]}
         found[name]["perplexity"] = Answers(**plain["value"]).perplexity
     for name in found:
         nlls = once(
-            "adapted",
+            "adapted" if form == "alone" else f"adapted {form}",
             name,
-            asdict(adaptation),
+            setting(adaptation),
             lambda name=name: adapted_nlls(model, factors(name), scene.encoded, adaptation, seed=scene.seed),
         )
         found[name] |= {"adapted": nlls["value"], "seconds_adapted": nlls["seconds"]}
@@ -178,6 +186,18 @@ def measured(model: Lm, scene: Scene, pool: Sequence[str], adaptation: Adaptatio
         for name in dict.fromkeys([*(order[0] for order in chosen.values()), FRESH]):
             found[name][f"trained at {rate:g}"] = trained(name, replace(TUNING, learning_rate=rate))
     return {"adapters": found, "choices": chosen, "adaptation": asdict(adaptation), "tuning": asdict(TUNING)}
+
+
+def padded(factors: Factors, new: Factors) -> Factors:
+    """The adapter with the directions of a fresh LoRA, zero so far: cut to one rank all are of one size."""
+    a = {
+        module: torch.cat([factors.a[module], rows]) if module in factors.a else rows for module, rows in new.a.items()
+    }
+    b = {
+        module: torch.cat([factors.b[module], rows], 1) if module in factors.b else rows
+        for module, rows in new.b.items()
+    }
+    return Factors(a, b)
 
 
 def score(model: Lm, factors: Factors, scene: Scene) -> dict[str, Sequence[float]]:
