@@ -39,7 +39,10 @@ def pool(store: Store, tmp_path_factory: pytest.TempPathFactory) -> list[Source]
     """A base with one adapter that solves the toy task, random ones of many shapes, and one with NaN."""
     root = tmp_path_factory.mktemp("scoring")
     store.add_folder(BASE, tiny.save_base(root / "base"))
-    store.add_folder("tester/scoring-solver", solver(root / "solver"))
+    solves = solver(root / "solver")
+    for file in (solves / "adapter_config.json", solves / "README.md"):
+        file.write_text(file.read_text().replace(tiny.BASE, BASE))
+    store.add_folder("tester/scoring-solver", solves)
     names = ["scoring-solver"]
     for i in range(RANDOM):
         shape = ({"r": 2}, {"r": 8, "use_rslora": True}, {"r": 4, "target_modules": "all-linear"})[i % 3]
