@@ -9,11 +9,12 @@ import pytest
 from hubexpert.demo import convert_base
 from hubexpert.experts.guards import flags
 from hubexpert.experts.traces import gold
-from hubexpert.factors import applied, read_factors
+from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, encode, load_lm, mean_nll
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Candidate, Score, Source
 from hubexpert.shots import read_examples
+from hubexpert.slots import applied
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 EXAMPLES = Path(__file__).parents[2] / "examples"
