@@ -75,7 +75,9 @@ def compare(root: Path, task: str, count: int, *, every_peer: bool) -> dict[str,
     figures["adapters_seconds"], looks = timed(lambda: with_adapters(lm, pool, shots, METRIC))
     figures["base_seconds"], _ = timed(lambda: base_alone(lm, looks, shots))
     figures["to_base"] = figures["adapters_seconds"] / figures["base_seconds"]
-    peers: dict[str, tuple[Callable[..., Any], int, int]] = {"loop of 8": (one_by_one, 8, len(folders))}
+    peers: dict[str, tuple[Callable[..., Any], int, int]] = {
+        "loop of 8": (one_by_one, 8, len(folders) if every_peer else FEWER)
+    }
     if every_peer:
         peers |= {"loop of 1": (one_by_one, 1, FEWER), "mixed batches of 8": (mixed, 8, FEWER)}
     for name, (loop, batch, most) in peers.items():

@@ -97,9 +97,9 @@ def with_adapters(lm: Lm, pool: Sequence[Factors], shots: Sequence[Example], met
 
 def base_alone(lm: Lm, looks: Sequence[Sequence[int]], shots: Sequence[Example]) -> None:
     """The base without any adapter on the same tokens: as many prompts, and as many steps of each answer."""
-    encoded, _ = _encoded(lm, shots)
+    encoded, longest = _encoded(lm, shots)
     for wanted in looks:
-        read(lm, encoded, max_new_tokens=10_000, enough=_after(wanted))
+        read(lm, encoded, max_new_tokens=longest, enough=_after(wanted))
 
 
 def _after(wanted: Sequence[int]) -> Callable[[int, str], bool]:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from hubexpert import hub
+from hubexpert.errors import HubExpertError
 from hubexpert.experts.cluster import on_cluster
 from hubexpert.experts.engine import Engine, Work, on_this_machine
 from hubexpert.experts.ledger import Ledger, Outcome, open_ledger
@@ -132,6 +133,16 @@ def test_what_was_measured_is_not_measured_again(model: Lm, base: Source, pool: 
     none = Counted(engine)
     assert score_pool(none.engine, asked, pool, opened(tmp_path / "j", asked, engine), quiet=True) == whole
     assert none.pairs == 0
+
+
+def test_a_base_that_gives_no_numbers_is_told(model: Lm, base: Source, pool: list[Source], tmp_path: Path) -> None:
+    """One sentence, before any adapter is measured."""
+    broken = tiny.model()
+    broken.lm_head.weight.data *= float("nan")
+    engine = on_this_machine(Lm(broken, model.tokenizer), base)
+    asked = asked_of(base)
+    with pytest.raises(HubExpertError, match="alone gives no numbers"):
+        score_pool(engine, asked, pool, opened(tmp_path / "j", asked, engine), quiet=True)
 
 
 def test_halving_finds_the_same_best_for_less(model: Lm, base: Source, pool: list[Source], tmp_path: Path) -> None:

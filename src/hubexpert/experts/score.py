@@ -67,9 +67,13 @@ def score_pool(
         quiet: no progress.
 
     Raises:
-        HubExpertError: the Hub cannot be reached, or no adapter is left.
+        HubExpertError: the Hub cannot be reached, the base gives no numbers, or no adapter is left.
     """
     _fill(engine, [_work((asked.base,), asked.shots, asked)], ledger, "scoring the base", quiet)
+    if ledger.refused(asked.base):
+        raise HubExpertError(
+            f"{asked.base.repo} alone gives no numbers on the shots.", fix="name another base, or another `quantize`"
+        )
     going, spent, reached = list(pool), 0, dict.fromkeys(pool, 0)
     plan = _plan(len(pool), asked)
     for step, rung in enumerate(plan):
