@@ -210,8 +210,8 @@ def _flagged(
 ) -> ScoreTable:
     """The table with what speaks against its scores. On a cluster adapters are not looked at on the base again."""
     from hubexpert.experts.guards import flags
+    from hubexpert.experts.holdings import MOST_ROWS, dataset_rows, holdings
     from hubexpert.experts.load import adapter_factors
-    from hubexpert.experts.overlap import MOST_ROWS, dataset_rows, holdings
     from hubexpert.slots import applied
 
     test = task(project).test

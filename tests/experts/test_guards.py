@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubexpert.experts.guards import MEANINGS, flags, in_domain, is_named, sentence
-from hubexpert.experts.overlap import Holding
+from hubexpert.experts.holdings import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
 from hubexpert.experts.traces import Trace, comparable, free, gold, levels_of, outlying, shift, traces
 from hubexpert.factors import read_factors

@@ -1,22 +1,16 @@
 """Which examples stand in rows: against a slow reference, and on rows that mean harm."""
 
-import gzip
-import json
 import re
 import time
 import tracemalloc
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubexpert import hub
-from hubexpert.experts.overlap import COMMON, FEWEST, LONG, SHORT, Overlap, dataset_rows, overlap, words
-from hubexpert.localhub import Store
-from hubexpert.records import ColumnMap, DatasetCandidate, Example
-from tests.discover.data import dataset
+from hubexpert.experts.overlap import COMMON, FEWEST, LONG, SHORT, Overlap, overlap, words
+from hubexpert.records import Example
 
 LETTERS = "abcdefghijklmnopqrst"
 QUESTION = "Which of the two brothers who kept bees on the hill sold his honey to the abbot first?"
@@ -172,40 +166,6 @@ def test_memory_does_not_grow_with_the_rows() -> None:
         return most
 
     assert peak(20_000) < peak(100) + 1_000_000  # held, they would take three
-
-
-def test_the_rows_of_a_folder_are_the_texts_of_its_lines(tmp_path: Path) -> None:
-    """Nested texts are found; a line that is no JSON is a text; others and numbers are left out."""
-    (tmp_path / "b.jsonl").write_text("no json\n" + "[" * 100_000 + "\n")
-    (tmp_path / "a.jsonl").write_text(json.dumps({"n": 1, "turns": [{"content": "hi"}, {"content": "ho"}]}) + "\n")
-    (tmp_path / "other.txt").write_text("nothing")
-    folder = DatasetCandidate(repo=str(tmp_path), verdict="accepted", found_by=("id",))
-    rows = list(dataset_rows(folder, 10))
-    assert rows[:2] == [("hi", "ho"), ("no json\n",)] and rows[2][0].startswith("[[[")
-    assert list(dataset_rows(folder, 1)) == rows[:1]
-
-
-def candidate(repo: str, mapping: ColumnMap | None = None) -> DatasetCandidate:
-    source = hub.look_dataset(repo).source
-    return DatasetCandidate(repo=repo, source=source, verdict="accepted", found_by=("cited",), mapping=mapping)
-
-
-def test_the_rows_of_a_dataset_are_read_by_the_thousand(store: Store, tmp_path: Path) -> None:
-    """From the Hub, at the pinned commit; the split is the one that its mapping names."""
-    rows = b"".join(b'{"text": "row %d", "label": %d}\n' % (i, i) for i in range(1500))
-    dataset(store, tmp_path, "overlap/many", files={"train.jsonl": rows, "test.jsonl": b'{"text": "held out"}\n'})
-    assert list(dataset_rows(candidate("overlap/many"), 1200)) == [(f"row {i}",) for i in range(1200)]
-    mapping = ColumnMap(split="test", input=("text",), output="label")
-    assert list(dataset_rows(candidate("overlap/many", mapping), 1200)) == [("held out",)]
-
-
-def test_long_rows_are_read_until_there_are_enough(store: Store, tmp_path: Path) -> None:
-    """A file of a hundred kilobytes unpacks to 100 MB of rows; what comes back is bounded."""
-    line = json.dumps({"texts": ["x" * 2000] * 50}).encode() + b"\n"
-    dataset(store, tmp_path, "overlap/long", files={"train.jsonl.gz": gzip.compress(line * 1000)})
-    rows = list(dataset_rows(candidate("overlap/long"), 1000))
-    assert 0 < len(rows) < 1000
-    assert sum(len(text) for row in rows for text in row) < 1 << 25
 
 
 def test_words_hold_no_punctuation() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import accumulate
 
-from hubexpert.experts.overlap import Holding
+from hubexpert.experts.holdings import Holding
 from hubexpert.experts.traces import traces
 from hubexpert.lm import Lm
 from hubexpert.recipe import Flag, TaskSection

@@ -124,8 +124,8 @@ def comparable(
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """The shots and up to 64 held-out examples whose outputs can be compared: both empty where there are too few.
 
-    That is those whose output is `free`. A rationale is a part of the output
-    only where all examples have one, since what a teacher wrote for the shots alone was in no adapter's training.
+    That is those whose output is `free`. A rationale is a part of the output only where all examples have one, since
+    what a teacher wrote for the shots alone was in no adapter's training.
     """
     everyone = [*shots, *test]
     if not all(example.rationale for example in everyone):
