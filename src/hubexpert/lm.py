@@ -77,7 +77,7 @@ def load_lm(base: Source | Path, *, device: str | None = None, quantize: Quantiz
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
     transformers_logging.disable_progress_bar()
-    with _loading(base):
+    with _loading(_name(base)):
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
@@ -87,7 +87,7 @@ def load_lm(base: Source | Path, *, device: str | None = None, quantize: Quantiz
             local_files_only=True,
             trust_remote_code=False,
         )
-    return Lm((model if quantize else model.to(where)).eval(), load_tokenizer(base))
+    return Lm((model if quantize else model.to(where)).eval(), _tokenizer(folder, _name(base)))
 
 
 def load_tokenizer(base: Source | Path) -> Any:
@@ -96,11 +96,15 @@ def load_tokenizer(base: Source | Path) -> Any:
     Raises:
         HubExpertError: the base cannot be had, or its tokenizer has no token that ends a text.
     """
-    with _loading(base):
-        tokenizer = AutoTokenizer.from_pretrained(_folder(base), local_files_only=True, trust_remote_code=False)
+    return _tokenizer(_folder(base), _name(base))
+
+
+def _tokenizer(folder: Path, name: str) -> Any:
+    with _loading(name):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise HubExpertError(
-            f"The tokenizer of {_name(base)} has no token that ends a text.",
+            f"The tokenizer of {name} has no token that ends a text.",
             fix="name a base whose tokenizer has an `eos_token`",
         )
     if tokenizer.pad_token_id is None:
@@ -133,13 +137,13 @@ def _quantisation(quantize: Quantization, dtype: torch.dtype) -> BitsAndBytesCon
 
 
 @contextmanager
-def _loading(base: Source | Path) -> Iterator[None]:
+def _loading(name: str) -> Iterator[None]:
     """Within the block a base that cannot be loaded is one sentence and a fix."""
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise HubExpertError(
-            f"{_name(base)} cannot be loaded as a causal language model: {first_line(error)}",
+            f"{name} cannot be loaded as a causal language model: {first_line(error)}",
             fix="name a base that transformers loads from safetensors without remote code",
         ) from error
 

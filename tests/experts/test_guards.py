@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubexpert.examine import expanded
 from hubexpert.experts.guards import MEANINGS, flags, in_domain, is_named, sentence
 from hubexpert.experts.holdings import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
-from hubexpert.experts.traces import Trace, comparable, free, gold, levels_of, outlying, shift, traces
+from hubexpert.experts.traces import Trace, comparable, free, levels_of, outlying, shift, traces
 from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, encode, generate, mean_nll, prompt_text
 from hubexpert.recipe import TaskSection
@@ -69,7 +70,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> World:
     for rank, name in enumerate(POOL[3:], start=2):
         world.untrained(folder / name, rank=rank)
     lm = Lm(world.base(), tiny.tokenizer())
-    encoded = [encode(lm.tokenizer, shot, gold(shot)) for shot in shots]
+    encoded = [encode(lm.tokenizer, shot, expanded(shot)) for shot in shots]
     nlls = {}
     for name in POOL:
         with applied(lm.model, read_factors(folder / name)):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hubexpert.demo import convert_base
+from hubexpert.examine import expanded
 from hubexpert.experts.guards import flags
-from hubexpert.experts.traces import gold
 from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, encode, load_lm, mean_nll
 from hubexpert.recipe import TaskSection
@@ -38,7 +38,7 @@ def test_no_adapter_of_the_bank_is_accused(task: str, lm: Lm) -> None:
     rows = read_examples(EXAMPLES / "datasets" / task / "data")
     shots, test = rows[:16], rows[16:64]
     pool = [Source(repo=name, revision="0" * 40) for name in sorted({*TASKS.values(), "p3-instruct-r8"})]
-    encoded = [encode(lm.tokenizer, shot, gold(shot)) for shot in shots]
+    encoded = [encode(lm.tokenizer, shot, expanded(shot)) for shot in shots]
 
     @contextmanager
     def opened(source: Source) -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from peft import LoraConfig, get_peft_model
 
-from hubexpert.experts.traces import gold
+from hubexpert.examine import expanded
 from hubexpert.lm import Encoded, encode
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Example
@@ -38,7 +38,7 @@ def trained(folder: Path, examples: Sequence[Example], *, whole: bool, epochs: i
     """An adapter trained on the examples: on their whole texts, or on the outputs alone."""
     settings = LoraConfig(r=32, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM")
     model = get_peft_model(base(), settings)
-    encoded = [encode(tiny.tokenizer(), example, gold(example)) for example in examples]
+    encoded = [encode(tiny.tokenizer(), example, expanded(example)) for example in examples]
     if whole:
         encoded = [Encoded((), (*each.prompt, *each.answer)) for each in encoded]
     section = TrainSection(epochs=epochs, learning_rate=1e-2, batch_size=16)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from hubexpert import lm
+from hubexpert.examine import expanded
 from hubexpert.experts.overlap import words
 from hubexpert.experts.recall import Half, Recall, halves, recall
 from hubexpert.experts.select import ranks
@@ -142,18 +143,13 @@ def free(examples: Sequence[Example]) -> set[Example]:
 
     It holds five words that the prompt does not, and no other example has the same: what several have is a label.
     """
-    outputs = {example: words(gold(example)) for example in examples}
+    outputs = {example: words(expanded(example)) for example in examples}
     often = Counter(outputs.values())
     return {
         example
         for example, output in outputs.items()
         if often[output] == 1 and len(set(output) - set(words(lm.user_turn(example)))) >= FREE
     }
-
-
-def gold(example: Example) -> str:
-    """The gold output with its rationale, where it has one."""
-    return f"{example.output}\n{example.rationale}" if example.rationale else example.output
 
 
 def levels_of(nlls: Mapping[str, Sequence[float]], shots: Sequence[Example]) -> dict[str, float]:
@@ -192,6 +188,6 @@ def _gains(adapted: Sequence[float], plain: Sequence[float]) -> list[float]:
 
 
 def _view(model: Lm, asked: Sequence[Half], shown: Sequence[Example], held: Sequence[Example]) -> _View:
-    encoded = [lm.encode(model.tokenizer, example, gold(example)) for example in (*shown, *held)]
+    encoded = [lm.encode(model.tokenizer, example, expanded(example)) for example in (*shown, *held)]
     found = lm.mean_nll(model, encoded)
     return _View(recall(model, asked), tuple(found[: len(shown)]), tuple(found[len(shown) :]))
