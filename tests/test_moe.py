@@ -14,7 +14,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.factors import UnusableError, check_fit, read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, gated_layers, load, save, static
-from hubexpert.moe.gate import gates
+from hubexpert.moe.gate import GatedLinear, dropped, gates
 from hubexpert.moe.widen import linears, padded, widen
 from hubexpert.records import Source
 from hubexpert.slots import applied
@@ -95,13 +95,50 @@ def test_gates_agree_with_a_loop_over_tokens() -> None:
     generator = torch.Generator().manual_seed(0)
     x, router = torch.randn(2, 5, 8, generator=generator), torch.randn(6, 8, generator=generator)
     for top_k in (1, 2, 3, 6, 9):
-        got = gates(x, router, top_k)
+        got = gates(x @ router.T, top_k)
         for token, gate in zip(x.reshape(-1, 8), got.reshape(-1, 6), strict=True):
             scores = [float(row @ token) for row in router]
             best = sorted(range(6), key=lambda i: -scores[i])[:top_k]
             total = sum(torch.exp(torch.tensor(scores[i])) for i in best)
             wanted = [float(torch.exp(torch.tensor(scores[i])) / total) if i in best else 0.0 for i in range(6)]
             assert gate.tolist() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_silenced_experts_add_nothing_and_the_others_keep_their_gates(folders: list[Path]) -> None:
+    """The layer without an expert is the sum of the others' terms, with the gates they have in the whole mixture."""
+    model, _ = mixture(folders, shared_rank=3)
+    gate, b = gated_layers(model)["model.layers.0.self_attn.v_proj"]
+    torch.nn.init.normal_(b.weight, std=0.2)
+    x = torch.randn(5, gate.in_features)
+    terms = []
+    for owner in range(len(folders) + 1):
+        columns = (gate.owner == owner).float()
+        weight = gates(x @ gate.router.T, 2)[:, owner, None] if owner < len(folders) else 1.0
+        terms.append(weight * ((x @ gate.weight.T * columns) @ b.weight.T))
+    with torch.no_grad():
+        for silent in ((), (0,), (1, 3), range(len(folders))):
+            gate.silence(silent)
+            wanted = sum(term for owner, term in enumerate(terms) if owner not in silent)
+            assert torch.allclose(gate(x) @ b.weight.T, wanted, atol=1e-5)
+
+
+def test_dropout_of_experts_is_drawn_for_every_sequence_and_ends_with_training() -> None:
+    """A dropped expert is gone from the whole sequence; at least one stays."""
+    torch.manual_seed(0)
+    logits = torch.randn(400, 3, 4)
+    out = dropped(logits, 0.7)
+    assert out.shape == (400, 1, 4)
+    assert not out.all(-1).any()
+    assert abs(out.float().mean() - (0.7 - 0.7**4)) < 0.06  # none is dropped where all would be
+    owner = torch.tensor([0, 1, 2, 3])
+    gate = GatedLinear(torch.randn(4, 8), torch.randn(4, 8), owner, torch.ones(4), 2)
+    gate.dropout = 0.5
+    x = torch.randn(6, 3, 8)
+    gate.train()
+    assert not torch.equal(gate.gate(x), gate.gate(x))
+    assert torch.allclose(gate.gate(x).sum(-1), torch.ones(6, 3))
+    gate.eval()
+    assert torch.equal(gate.gate(x), gates(x @ gate.router.T, 2))
 
 
 def test_routed_layer_agrees_with_a_loop_over_experts(folders: list[Path]) -> None:
@@ -117,7 +154,7 @@ def test_routed_layer_agrees_with_a_loop_over_experts(folders: list[Path]) -> No
     for row in range(2):
         for position in range(4):
             token = x[row, position]
-            weights = [*gates(token, gate.router, 2).tolist(), 1.0]
+            weights = [*gates(gate.router @ token, 2).tolist(), 1.0]
             for owner, weight in enumerate(weights):
                 columns = [i for i, who in enumerate(gate.owner.tolist()) if who == owner]
                 wanted[row, position] += weight * (b.weight[:, columns] @ (gate.weight[columns] @ token))
@@ -258,7 +295,7 @@ def test_the_share_of_a_gated_output_layer_counts_every_token(tmp_path: Path, id
     seen = []
     gate.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     share = mean_gates(Lm(model, tiny.tokenizer()), encoded)["lm_head"]
-    wanted = gates(torch.cat(seen), gate.router, 1).mean((0, 1))
+    wanted = gates(torch.cat(seen) @ gate.router.T, 1).mean((0, 1))
     assert torch.allclose(share, wanted, atol=1e-5)
     assert 0 < float(share.max()) < 1
 

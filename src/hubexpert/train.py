@@ -14,7 +14,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from hubexpert.lm import Encoded, Lm, batches, left_padded
 from hubexpert.moe.adapter import gated_layers
-from hubexpert.moe.gate import fold, gates
+from hubexpert.moe.gate import fold
 from hubexpert.progress import track
 from hubexpert.recipe import TrainSection
 
@@ -153,7 +153,7 @@ def mean_gates(model: Lm, encoded: Sequence[Encoded]) -> dict[str, torch.Tensor]
 
     def listen(module: str, gate: Any) -> Any:
         def hook(_layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            shares = gates(inputs[0], gate.router, gate.top_k)  # [batch, tokens, experts]
+            shares = gate.gate(inputs[0])  # [batch, tokens, experts]
             sums[module] += (shares * mask[..., None]).sum((0, 1)).float().cpu()
 
         return gate.register_forward_pre_hook(hook)

@@ -4,26 +4,29 @@ y = W x + B (g(x)[owner of each rank column] ⊙ (A x)), one pass, no loop over 
 top-k logits of a bias-free linear map of the module's own input (Open Knowledge, eq. 8-9), 1 for the shared expert.
 """
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
 LEAST_MEAN = 1e-4
 
 
-def gates(x: torch.Tensor, router: torch.Tensor, top_k: int) -> torch.Tensor:
+def gates(logits: torch.Tensor, top_k: int) -> torch.Tensor:
     """The gate of every expert for every token.
 
     Args:
-        x: [..., in].
-        router: [experts, in].
+        logits: [..., experts].
         top_k: how many experts a token uses.
 
     Returns:
-        [..., experts]: the softmax over the top k logits, 0 elsewhere; each token's gates sum to 1.
+        [..., experts]: the softmax over the top k logits, 0 elsewhere; each token's gates sum to 1. Experts whose
+        logits equal the k-th are all used.
     """
-    logits = nn.functional.linear(x, router)
-    best, chosen = logits.topk(min(top_k, router.shape[0]), dim=-1)
-    return torch.zeros_like(logits).scatter(-1, chosen, best.softmax(-1))
+    if top_k < logits.shape[-1]:
+        least = logits.topk(top_k, dim=-1).values[..., -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    return logits.softmax(-1)
 
 
 class GatedLinear(nn.Linear):
@@ -31,6 +34,12 @@ class GatedLinear(nn.Linear):
 
     `weight` [r, in] stays where PEFT looks for it, so saving, merging and `disable_adapter` see the static form.
     `mean` [experts] is what has been folded into B: the forward multiplies by gate / mean.
+
+    Attributes:
+        routed: False computes the static form.
+        dropout: while training, the share of experts that a sequence does without, drawn anew for each.
+        spread: [r, experts]: 1 / mean where the expert owns the rank column, else 0; 0 for silenced experts.
+        always: [r]: 1 where the shared expert owns the rank column, else 0.
     """
 
     def __init__(
@@ -45,14 +54,40 @@ class GatedLinear(nn.Linear):
         self.register_buffer("owner", owner, persistent=False)
         self.register_buffer("mean", mean, persistent=False)
         self.routed = True
+        self.dropout = 0.0
+        self.register_buffer("spread", torch.empty(0), persistent=False)
+        self.register_buffer("always", torch.empty(0), persistent=False)
+        self.silence(())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """A x [..., r], each rank column times its owner's gate over the gate that is folded into B."""
         inner = nn.functional.linear(x, self.weight)
         if not self.routed:
             return inner
-        gate = gates(x, self.router, self.top_k) / self.mean
-        return inner * nn.functional.pad(gate, (0, 1), value=1.0)[..., self.owner]
+        return inner * nn.functional.linear(self.gate(x), self.spread, self.always)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """The gates [..., experts] of the module's input [..., in]."""
+        logits = nn.functional.linear(x, self.router)
+        if self.training and self.dropout:
+            logits = logits.masked_fill(dropped(logits, self.dropout), float("-inf"))
+        return gates(logits, self.top_k)
+
+    @torch.no_grad()
+    def silence(self, experts: Collection[int]) -> None:
+        """Let these experts, and no others, add nothing. The gates of the others stay as they are."""
+        number = torch.arange(len(self.mean), device=self.owner.device)
+        owns = (self.owner[:, None] == number).to(self.mean)
+        owns[:, list(experts)] = 0
+        self.spread = owns / self.mean
+        self.always = (self.owner == len(self.mean)).to(self.mean)
+
+
+def dropped(logits: torch.Tensor, share: float) -> torch.Tensor:
+    """Which experts every sequence does without, [batch, 1, experts]; where all would be dropped, none is."""
+    shape = (logits.shape[0], *(1 for _ in logits.shape[1:-1]), logits.shape[-1])
+    out = torch.rand(shape, device=logits.device) < share
+    return out & ~out.all(-1, keepdim=True)
 
 
 @torch.no_grad()
@@ -65,3 +100,4 @@ def fold(layer: GatedLinear, b: torch.Tensor, mean: torch.Tensor) -> None:
     factor = nn.functional.pad(mean / layer.mean, (0, 1), value=1.0)[layer.owner]
     b.mul_(factor.to(b))
     layer.mean.copy_(mean)
+    layer.silence(())
