@@ -21,6 +21,8 @@ from hubexpert.records import (
     Selection,
     Source,
     SystemScore,
+    Tried,
+    Tuning,
 )
 
 POOL = ("acme/science-lora", "acme/maths-lora", "hub/choice-lora", "hub/poems-lora", "zed/code-lora", "zed/chat-lora")
@@ -100,6 +102,15 @@ def a_build(experts: tuple[Source, ...], files: dict[str, bytes]) -> Build:
         uses_rank_pattern=False,
         top_k=2,
         shares=modules,
+        tuning=Tuning(
+            learning_rate=1e-3,
+            epochs=3,
+            folds=2,
+            trials=(
+                Tried(learning_rate=1e-3, likelihoods=(0.31, 0.42, 0.47)),
+                Tried(learning_rate=4e-3, likelihoods=(0.35, 0.44, 0.41)),
+            ),
+        ),
         losses=(2.1, 1.4, 1.1),
         examples=32,
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},

@@ -11,7 +11,7 @@ from hubexpert.card import render_card, write_card
 from hubexpert.errors import HubExpertError
 from hubexpert.figures import layer_shares
 from hubexpert.lock import Lock, read_lock, write_lock
-from hubexpert.records import Candidate, Refused, Report
+from hubexpert.records import Candidate, Refused, Report, Tuning
 from tests.locks import CHOSEN, POOL, a_lock, a_recipe, a_report, source
 from tests.test_escape import HOSTILE
 
@@ -149,7 +149,10 @@ def test_limitations_follow_from_the_facts() -> None:
     text, report = text_of(a_lock()), a_report()
     assert "chosen on 32 examples: another draw of so few" in text
     assert "known to within about 8.5 points" in text
-    assert "one learning rate" in text
+    assert "chosen by 2-fold cross-validation on the shots" in text
+    fixed = a_lock()
+    once = fixed.build.model_copy(update={"tuning": Tuning(learning_rate=1e-3, epochs=3)})
+    assert "one learning rate (0.001)" in text_of(fixed.model_copy(update={"build": once}))
     assert "not compared with a fresh LoRA" not in text
     assert "not compared with a fresh LoRA" in text_of(a_lock(report=without(report, "fresh-lora")))
     assert "not compared with one of random experts" in text_of(a_lock(report=without(report, "random-experts")))

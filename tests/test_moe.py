@@ -15,10 +15,11 @@ from hubexpert.factors import UnusableError, check_fit, read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, gated_layers, load, save, static
 from hubexpert.moe.gate import GatedLinear, dropped, gates
+from hubexpert.moe.initial import random_routers
+from hubexpert.moe.listen import fold_means, mean_gates
 from hubexpert.moe.widen import linears, padded, widen
 from hubexpert.records import Source
 from hubexpert.slots import applied
-from hubexpert.train import fold_means, mean_gates
 from tests import tiny
 from tests.tiny import error, logits
 
@@ -55,7 +56,8 @@ def mixture(folders: list[Path], *, shared_rank: int = 0, top_k: int = 2) -> tup
     base = tiny.model()
     factors = [read_factors(folder) for folder in folders]
     layers = linears(base, {suffix for f in factors for suffix in f.suffixes})
-    return attach(base, widen(factors, layers, shared_rank=shared_rank, seed=1), top_k=top_k, seed=1), base
+    wide = widen(factors, layers, shared_rank=shared_rank, seed=1)
+    return attach(base, wide, random_routers(wide, seed=1), top_k=top_k), base
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)), ids=list(KINDS))

@@ -12,6 +12,7 @@ from hubexpert.demo import convert_base
 from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, load_lm
 from hubexpert.moe.adapter import attach, static
+from hubexpert.moe.initial import random_routers
 from hubexpert.moe.widen import linears, widen
 from hubexpert.slots import applied
 from tests.tiny import error, logits
@@ -56,7 +57,8 @@ def test_the_wide_lora_is_the_sum_of_mixed_experts(lm: Lm, ids: torch.Tensor) ->
     """Ranks 4, 8 and 16, q,v and all linear layers, rslora, alpha twice the rank: PEFT with all of them active."""
     factors = [read_factors(BANK / name) for name in MIXED]
     layers = linears(lm.model, {suffix for f in factors for suffix in f.suffixes})
-    mixture = attach(lm.model, widen(factors, layers, shared_rank=16, seed=0), top_k=2, seed=0)
+    wide = widen(factors, layers, shared_rank=16, seed=0)
+    mixture = attach(lm.model, wide, random_routers(wide, seed=0), top_k=2)
     with static(mixture):
         ours = logits(mixture, ids)
     base = mixture.unload()

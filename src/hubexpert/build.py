@@ -5,69 +5,36 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 
-from peft import PeftModel
-
-from hubexpert import __version__, lm
-from hubexpert.examine import expanded
+from hubexpert import __version__
 from hubexpert.experts.load import adapter_factors
-from hubexpert.lm import Encoded, Lm
-from hubexpert.moe.adapter import attach, save
-from hubexpert.moe.widen import linears, widen
-from hubexpert.recipe import TrainSection
-from hubexpert.records import Build, Example, ExpertRecord, Source
-from hubexpert.train import fold_means, mean_gates, train, trainable
+from hubexpert.lm import Lm
+from hubexpert.moe.adapter import save
+from hubexpert.moe.listen import fold_means, mean_gates
+from hubexpert.records import Build, ExpertRecord, Source
+from hubexpert.trained import Lesson, encode_all, mixture_start, trained
 from hubexpert.workspace import file_digest
 
-FRESH_RANK = 16
 PACKAGES = ("huggingface-hub", "peft", "safetensors", "torch", "transformers")
 
 
-def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
-    """The examples as the model learns them: the gold output, then its rationale where there is one."""
-    return [lm.encode(model.tokenizer, example, expanded(example)) for example in examples]
-
-
-def build_mixture(
-    model: Lm,
-    base: Source,
-    experts: Sequence[Source],
-    examples: Sequence[Example],
-    section: TrainSection,
-    folder: Path,
-    checkpoints: Path,
-    *,
-    seed: int,
-    quiet: bool = False,
-) -> Build:
-    """Assemble, train, fold and save the mixture into `folder`; the base is left as it was.
+def build_mixture(model: Lm, base: Source, experts: Sequence[Source], lesson: Lesson, folder: Path) -> Build:
+    """Assemble, tune, train, fold and save the mixture into `folder`; the base is left as it was.
 
     Args:
         model: the base, loaded.
         base: where it comes from; the adapter names it.
         experts: the chosen adapters, in order.
-        examples: what to train on.
-        section: the training settings.
+        lesson: what it learns from and how; a killed build goes on from its checkpoints.
         folder: where the published files go.
-        checkpoints: a folder of this build alone; a killed build goes on from there.
-        seed: of routers, the shared expert and the order of examples.
-        quiet: no progress.
     """
     factors = [adapter_factors(source, lambda: model.model) for source in experts]
-    layers = linears(model.model, {suffix for f in factors for suffix in f.suffixes})
-    wide = widen(factors, layers, shared_rank=section.shared_rank, seed=seed)
-    mixture = attach(model.model, wide, top_k=section.top_k, seed=seed)
-    try:
-        trainable(mixture, section.train)
-        encoded = encode_all(model, examples)
-        pad = model.tokenizer.pad_token_id
-        losses = train(
-            mixture, encoded, section, checkpoints, pad=pad, seed=seed, label="training the mixture", quiet=quiet
-        )
-        means = mean_gates(Lm(mixture.eval(), model.tokenizer), encoded)
-        fold_means(mixture, means)
-        uses_pattern = save(mixture, folder, base=base.repo, experts=experts)
-    finally:
-        mixture.unload()
+    start = mixture_start(model, factors, lesson)
+    key = ["mixture", [(e.repo, e.revision) for e in experts]]
+    with trained(model, start, lesson, "the mixture", key) as made:
+        means = mean_gates(made.model, encode_all(model, lesson.shots))
+        fold_means(made.model.model, means)
+        uses_pattern = save(made.model.model, folder, base=base.repo, experts=experts)
+        tuning, losses = made.tuning, made.losses
     shares = {module: tuple(round(float(x), 6) for x in mean) for module, mean in means.items()}
     return Build(
         experts=tuple(
@@ -80,44 +47,14 @@ def build_mixture(
             )
             for i, source in enumerate(experts)
         ),
-        shared_rank=section.shared_rank,
-        rank=wide.rank,
+        shared_rank=lesson.section.shared_rank,
+        rank=start.wide.rank,
         uses_rank_pattern=uses_pattern,
-        top_k=min(section.top_k, len(experts)),
+        top_k=min(lesson.section.top_k, len(experts)),
         shares=shares,
+        tuning=tuning,
         losses=losses,
-        examples=len(examples),
+        examples=len(lesson.shots),
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
         packages={"hubexpert": __version__, **{name: version(name) for name in PACKAGES}},
     )
-
-
-def fresh_lora(
-    model: Lm,
-    modules: Sequence[str],
-    examples: Sequence[Example],
-    section: TrainSection,
-    checkpoints: Path,
-    *,
-    seed: int,
-    quiet: bool = False,
-) -> PeftModel:
-    """A new LoRA trained on the same examples with the same settings: the mixture with no experts in it.
-
-    Its rank is the shared expert's, or 16 where the mixture has none; its modules are the mixture's.
-    """
-    layers = linears(model.model, {module.rsplit(".", 1)[-1] for module in modules})
-    wide = widen([], layers, shared_rank=section.shared_rank or FRESH_RANK, seed=seed)
-    lora = attach(model.model, wide, top_k=1, seed=seed)
-    pad = model.tokenizer.pad_token_id
-    train(
-        lora,
-        encode_all(model, examples),
-        section,
-        checkpoints,
-        pad=pad,
-        seed=seed,
-        label="training a fresh LoRA",
-        quiet=quiet,
-    )
-    return lora.eval()

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from hubexpert.experts.score import Trial
     from hubexpert.factors import Factors
     from hubexpert.lm import Lm
+    from hubexpert.systems import Contest
     from hubexpert.teacher import Teacher
+    from hubexpert.trained import Lesson
+
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +299,7 @@ def build(project: Project) -> Build:
         "train": project.recipe.train,
         "seed": project.recipe.seed,
     }
-    checkpoints = project.workspace.root / "checkpoints" / fingerprint(inputs)[:16]
+    checkpoints = project.workspace.root / CHECKPOINTS / fingerprint(inputs)[:16]
 
     def produce() -> Build:
         from hubexpert.build import build_mixture
@@ -303,21 +307,8 @@ def build(project: Project) -> Build:
         made: list[Build] = []
 
         def fill(folder: Path) -> None:
-            experts = selection.chosen
-            section, seed = project.recipe.train, project.recipe.seed
-            made.append(
-                build_mixture(
-                    project.model,
-                    project.base,
-                    experts,
-                    work.shots,
-                    section,
-                    folder,
-                    checkpoints,
-                    seed=seed,
-                    quiet=project.quiet,
-                )
-            )
+            lesson = _lesson(project, checkpoints)
+            made.append(build_mixture(project.model, project.base, selection.chosen, lesson, folder))
 
         project.workspace.replace_folder("build", fill)
         return made[0]
@@ -327,6 +318,15 @@ def build(project: Project) -> Build:
         result, _ = project.workspace.step("build", inputs, produce, Build, again=True)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+def _lesson(project: Project, checkpoints: Path) -> "Lesson":
+    """What everything is trained on and how."""
+    from hubexpert.trained import Lesson
+
+    journal = project.workspace.journal("tuning")
+    shots, section = task(project).shots, project.recipe.train
+    return Lesson(shots, section, project.recipe.seed, journal, checkpoints, project.quiet)
 
 
 def _whole(folder: Path, made: Build) -> bool:
@@ -340,16 +340,14 @@ def evaluate(project: Project) -> Report:
     Raises:
         HubExpertError: the recipe names no held-out examples, or all of them stand among the shots.
     """
-    work = task(project)
     test, removed = _held_out(project)
-    made, selection = build(project), select(project)
-    best = selection.pool[0].source
+    made, selection, work = build(project), select(project), task(project)
     inputs = {
         "method": METHOD,
         "base": project.base,
         "quantize": project.recipe.quantize,
         "build": made,
-        "best": best,
+        "pool": [selected.source for selected in selection.pool],
         "removed": removed,
         "shots": list(work.shots),
         "test": list(test),
@@ -357,22 +355,31 @@ def evaluate(project: Project) -> Report:
         "train": project.recipe.train,
         "seed": project.recipe.seed,
     }
-    checkpoints = project.workspace.root / "checkpoints" / fingerprint(inputs)[:16]
 
     def produce() -> Report:
-        from hubexpert.evaluate import Contest, compare
+        from hubexpert.evaluate import compare
 
-        folder = project.workspace.root / "build"
-        base = project.base
-        contest = Contest(
-            base, made, folder, best, work.shots, test, work.metric, project.recipe.train, project.recipe.seed
-        )
-        journal = project.workspace.journal("evaluation")
-        return compare(project.model, contest, journal, checkpoints, removed=removed, quiet=project.quiet)
+        return compare(project.model, contest(project), project.workspace.journal("evaluation"), removed=removed)
 
     result = project.workspace.step("report", inputs, produce, Report)[0]
-    shutil.rmtree(checkpoints.parent, ignore_errors=True)  # those of abandoned recipes, too
+    shutil.rmtree(project.workspace.root / CHECKPOINTS, ignore_errors=True)  # those of abandoned recipes, too
     return result
+
+
+def contest(project: Project) -> "Contest":
+    """What `evaluate` compares, and on what: the built mixture, the scored pool, the held-out rows."""
+    from hubexpert.systems import Contest
+
+    made, test = build(project), _held_out(project)[0]
+    return Contest(
+        base=project.base,
+        build=made,
+        folder=project.workspace.root / "build",
+        pool=tuple(selected.source for selected in select(project).pool),
+        test=test,
+        metric=task(project).metric,
+        lesson=_lesson(project, project.workspace.root / CHECKPOINTS / fingerprint(made)[:16]),
+    )
 
 
 def _held_out(project: Project) -> tuple[tuple[Example, ...], int]:

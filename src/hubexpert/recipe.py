@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubexpert.errors import HubExpertError
-from hubexpert.records import ColumnMap
+from hubexpert.records import ColumnMap, as_tuple
 
 FREE_LICENSES = (
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0",
@@ -177,16 +177,50 @@ class ExpertsSection(Section):
         return self
 
 
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Initial = Literal["random", "prototypes", "shots"]
+
+
 class TrainSection(Section):
-    """How the mixture is trained. `shared_rank: 0` leaves the shared expert out."""
+    """How the mixture is trained, and what it is compared with.
+
+    Attributes:
+        epochs: the length of the schedule; with `folds` the best number of epochs up to it is chosen.
+        learning_rate: one, or several of which the best is chosen by cross-validation on the shots.
+        folds: of that cross-validation; 0 does without, and takes all epochs.
+        router_rate: the routers' learning rate as a multiple of the experts'.
+        batch_size: examples a step, over all processes.
+        max_length: tokens of the longest example; prompts are cut from the left.
+        top_k: how many experts a token uses.
+        train: what learns: the routers, the experts (the shared one, too), or both.
+        shared_rank: of the shared expert; 0 leaves it out.
+        initial: where the routers start.
+        balance: the weight of the load balance in the loss.
+        dropout: the share of experts that a sequence does without while training.
+        gradient_checkpointing: less memory, about a third more time.
+    """
 
     epochs: Annotated[int, Field(ge=0)] = 5
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-5
+    learning_rate: Annotated[tuple[Rate, ...], Field(min_length=1), BeforeValidator(as_tuple)] = (1e-4, 5e-4, 2.5e-3)
+    folds: Annotated[int, Field(ge=0)] = 2
+    router_rate: Rate = 1.0
     batch_size: Annotated[int, Field(gt=0)] = 8
     max_length: Annotated[int, Field(ge=16)] = 1024
     top_k: Annotated[int, Field(gt=0)] = 2
     train: Annotated[tuple[Literal["router", "experts"], ...], Field(min_length=1)] = ("router", "experts")
     shared_rank: Annotated[int, Field(ge=0)] = 16
+    initial: Initial = "random"
+    balance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0
+    gradient_checkpointing: bool = False
+
+    @model_validator(mode="after")
+    def _several_rates_are_compared(self) -> Self:
+        if self.folds == 1:
+            raise ValueError("`folds` is 0, or 2 and more")
+        if len(self.learning_rate) > 1 and not self.folds:
+            raise ValueError("several values of `learning_rate` need `folds: 2` or more to choose among them")
+        return self
 
 
 class PublishSection(Section):

@@ -63,8 +63,9 @@ class Candidate(Record):
     datasets: tuple[str, ...] = ()
 
 
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value or ()
+def as_tuple(value: object) -> object:
+    """One value that stands for a list of one: `x` as `(x,)`, nothing as none."""
+    return (value,) if isinstance(value, (str, int, float)) else value or ()
 
 
 class ColumnMap(Record):
@@ -78,11 +79,11 @@ class ColumnMap(Record):
     config: str | None = None
     split: str | None = None
     instruction: str | None = None
-    input: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
+    input: Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)] = Field(
         description="the columns that make the input, in order"
     )
     output: str
-    choices: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    choices: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     rationale: str | None = None
 
 
@@ -254,6 +255,22 @@ class Selection(Record):
         return max(((i, row[i]) for i in others), key=lambda pair: pair[1], default=None)
 
 
+class Tried(Record):
+    """One learning rate under cross-validation on the shots."""
+
+    learning_rate: float
+    likelihoods: tuple[float, ...] = Field(description="mean 1 / perplexity of the shots left out, one an epoch")
+
+
+class Tuning(Record):
+    """The learning rate and the epochs that something was trained with, and what they were chosen from."""
+
+    learning_rate: float
+    epochs: int
+    folds: int = Field(default=0, description="of the cross-validation; 0: nothing was compared")
+    trials: tuple[Tried, ...] = ()
+
+
 class ExpertRecord(Record):
     """One expert inside the mixture."""
 
@@ -273,10 +290,27 @@ class Build(Record):
     uses_rank_pattern: bool
     top_k: int
     shares: dict[str, tuple[float, ...]] = Field(description="module -> routing share of every expert")
+    tuning: Tuning
     losses: tuple[float, ...] = Field(description="mean training loss, one an epoch")
     examples: int
     files: dict[str, str] = Field(description="file name -> sha256")
     packages: dict[str, str] = Field(description="package -> version it was made with")
+
+
+class Cost(Record):
+    """What a system costs beside the base."""
+
+    parameters: int = Field(default=0, description="numbers that are stored beside the base")
+    rank: int = Field(default=0, description="of the LoRA; 0: there is none")
+    latency: float | None = Field(default=None, description="seconds to answer over those of the base, side by side")
+
+
+class Measured(Record):
+    """What one system did on the held-out examples: the metric's value of each, in their order."""
+
+    values: tuple[float, ...]
+    cost: Cost | None = None
+    tuning: Tuning | None = None
 
 
 class SystemScore(Record):
@@ -289,16 +323,24 @@ class SystemScore(Record):
     high: float
     n: int
     note: str = ""
+    cost: Cost | None = Field(default=None, description="None where nothing runs")
+    tuning: Tuning | None = Field(default=None, description="where it was trained here")
 
 
 class Difference(Record):
-    """Mean paired difference `first - second` on the same examples with a 95 % bootstrap interval."""
+    """Mean paired difference `first - second` on the same examples with a 95 % bootstrap interval.
+
+    `p` is of the hypothesis that neither is better (exact McNemar where all values are 0 or 1, else sign flips);
+    `adjusted` after Holm's correction for all comparisons of the report.
+    """
 
     first: str
     second: str
     value: float
     low: float
     high: float
+    p: float | None = None
+    adjusted: float | None = None
 
 
 class Report(Record):

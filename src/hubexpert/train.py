@@ -1,24 +1,27 @@
-"""Training: the mixture (routers and experts together) on examples, with `transformers.Trainer`."""
+"""Training on examples, with `transformers.Trainer`: a mixture's routers and experts together, or a plain LoRA."""
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments, get_cosine_schedule_with_warmup
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from hubexpert.lm import Encoded, Lm, batches, left_padded
+from hubexpert.lm import Encoded, Lm, left_padded
 from hubexpert.moe.adapter import gated_layers
-from hubexpert.moe.gate import fold
+from hubexpert.moe.listen import imbalance, listening
 from hubexpert.progress import track
+from hubexpert.reading.prefix import shared
 from hubexpert.recipe import TrainSection
 
 IGNORED = -100
+WEIGHT_DECAY = 1e-4
 WHOLE = "whole"  # a file in a checkpoint, written last
 
 
@@ -32,47 +35,76 @@ def trainable(model: PeftModel, parts: Sequence[str]) -> None:
 
 
 def train(
-    model: PeftModel,
+    model: Lm,
     encoded: Sequence[Encoded],
     section: TrainSection,
-    checkpoints: Path,
+    checkpoints: Path | None,
     *,
-    pad: int,
     seed: int,
     label: str,
+    learning_rate: float | None = None,
+    stop: int | None = None,
+    after_epoch: Callable[[], None] | None = None,
     quiet: bool = False,
 ) -> tuple[float, ...]:
     """Train on the answers' tokens (AdamW, weight decay 1e-4, cosine with linear warm-up: Open Knowledge, 4.1).
 
+    Under `accelerate` or `torchrun` the processes share every batch, and end with equal weights.
+
     Args:
         model: what to train: those of its parameters that require gradients; changed in place.
         encoded: the examples; prompts are not learned.
-        section: epochs, learning rate, batch size, longest sequence.
-        checkpoints: a folder of this run alone; a run killed on the way goes on from its last epoch;
-            the caller removes it when the result is safe.
-        pad: the padding token.
-        seed: of the order of the examples.
+        section: epochs, batch size, longest sequence and so on.
+        checkpoints: a folder of this run alone; a run killed on the way goes on from its last epoch; the caller removes
+            it when the result is safe. None keeps nothing.
+        seed: of the order of the examples, and of what is dropped.
         label: what the progress calls it.
+        learning_rate: by default the section's first.
+        stop: after how many epochs of the schedule to stop; by default all.
+        after_epoch: called after every epoch, with the model in evaluation mode.
         quiet: no progress.
 
     Returns:
         The mean training loss of each epoch (empty for no epochs).
     """
-    if section.epochs == 0:
+    epochs = section.epochs if stop is None else min(stop, section.epochs)
+    if epochs == 0:
         return ()
-    room = getattr(model.config, "max_position_embeddings", None) or section.max_length
-    rows = [_row(example, min(section.max_length, room)) for example in encoded]
-    steps = section.epochs * -(-len(rows) // section.batch_size)
+    rate = section.learning_rate[0] if learning_rate is None else learning_rate
+    longest = min(section.max_length, model.context)
+    rows = [fitted(example, longest) for example in encoded]
+    arguments = _arguments(section, epochs, checkpoints, seed)
+    steps = -(-len(rows) // section.batch_size)  # an epoch
+    optimizer = _optimizer(model.model, rate, section.router_rate)
+    whole = section.epochs * steps
+    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, whole // 10), whole)
+    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    begins = _shareable(model, rows, section, arguments)
+    trainer = _Trainer(
+        model=model.model,
+        args=arguments,
+        train_dataset=[{"example": row} for row in rows],
+        data_collator=lambda batch: collate([row["example"] for row in batch], model.tokenizer.pad_token_id, begins),
+        callbacks=[_Progress(label, epochs * steps, quiet), _MarkWhole(), _AfterEpoch(after_epoch)],
+        optimizers=(optimizer, schedule),
+    )
+    trainer.balance = section.balance
+    trainer.remove_callback(PrinterCallback)  # it prints logs to stdout, where data goes
+    for gate, _ in gated_layers(model.model).values():
+        gate.dropout = section.dropout
+    trainer.train(resume_from_checkpoint=_last_whole(checkpoints) if checkpoints else None)
+    losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
+    model.model.eval()
+    return losses
+
+
+def _arguments(section: TrainSection, epochs: int, checkpoints: Path | None, seed: int) -> TrainingArguments:
     arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=section.epochs,
-        learning_rate=section.learning_rate,
-        per_device_train_batch_size=section.batch_size,
-        weight_decay=1e-4,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(1, steps // 10),
+        output_dir=str(checkpoints) if checkpoints else None,
+        num_train_epochs=epochs,
+        **({"activation_checkpointing": True} if section.gradient_checkpointing else {}),
         logging_strategy="epoch",
-        save_strategy="epoch",
+        save_strategy="epoch" if checkpoints else "no",
         save_total_limit=2,  # while one is being written the other is whole
         report_to=[],
         disable_tqdm=True,
@@ -82,42 +114,90 @@ def train(
         dataloader_pin_memory=torch.cuda.is_available(),
         use_cpu=not torch.cuda.is_available(),
         label_names=["labels"],
+        ddp_find_unused_parameters=False,
     )
-    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        data_collator=lambda batch: collate(batch, pad),
-        callbacks=[_Progress(label, steps, quiet), _MarkWhole()],
-    )
-    trainer.remove_callback(PrinterCallback)  # it prints logs to stdout, where data goes
-    last = _last_whole(checkpoints)
-    model.config.use_cache = False
-    trainer.train(resume_from_checkpoint=last)
-    model.config.use_cache = True
-    losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
-    model.eval()
-    return losses
+    # a batch is shared by all processes, so that their number does not change the result
+    arguments.per_device_train_batch_size = -(-section.batch_size // arguments.world_size)
+    return arguments
 
 
-def _row(example: Encoded, longest: int) -> dict[str, list[int]]:
-    """Token ids and labels; a prompt too long is cut from the left, so that the answer stays."""
+def _optimizer(model: PeftModel, rate: float, router_rate: float) -> torch.optim.AdamW:
+    """AdamW with the routers' learning rate apart."""
+    routers = {id(gate.router) for gate, _ in gated_layers(model).values()}
+    learning = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in learning if id(p) not in routers], "lr": rate},
+        {"params": [p for p in learning if id(p) in routers], "lr": rate * router_rate},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=WEIGHT_DECAY)
+
+
+def fitted(example: Encoded, longest: int) -> Encoded:
+    """The example cut to that many tokens: a prompt too long from the left, so that the answer stays."""
     answer = example.answer[: longest - 1]
-    prompt = example.prompt[-(longest - len(answer)) :]
-    return {"input_ids": [*prompt, *answer], "labels": [*([IGNORED] * len(prompt)), *answer]}
+    return Encoded(example.prompt[-(longest - len(answer)) :], answer)
 
 
-def collate(rows: Sequence[dict[str, list[int]]], pad: int) -> dict[str, torch.Tensor]:
-    """A batch, padded on the left as everywhere: ids, mask, positions and labels, each [batch, longest]."""
-    batch = left_padded([row["input_ids"] for row in rows], pad, torch.device("cpu"))
-    labels = left_padded([row["labels"] for row in rows], IGNORED, torch.device("cpu"))["input_ids"]
-    return {**batch, "labels": labels}
+def _shareable(model: Lm, rows: Sequence[Encoded], section: TrainSection, arguments: TrainingArguments) -> int:
+    """How many tokens of all prompts are computed once a step: none where each sequence is treated differently."""
+    apart = section.gradient_checkpointing or section.balance or section.dropout or arguments.world_size > 1
+    return 0 if apart else shared(model, rows)
+
+
+def collate(rows: Sequence[Encoded], pad: int, begins: int = 0) -> dict[str, Any]:
+    """A batch, padded on the left as everywhere.
+
+    Logits are needed of the answers alone, so `labels` are [batch, longest answer + 1], and `logits_to_keep` says so.
+    The first `begins` tokens, which all rows share, stand apart as `beginning` [1, begins].
+    """
+    batch: dict[str, Any] = dict(
+        left_padded([(*row.prompt[begins:], *row.answer) for row in rows], pad, torch.device("cpu"))
+    )
+    answers = left_padded([(IGNORED, *row.answer) for row in rows], IGNORED, torch.device("cpu"))["input_ids"]
+    batch["labels"] = answers[:, -batch["input_ids"].shape[1] :]
+    batch["logits_to_keep"] = batch["labels"].shape[1]
+    if begins:
+        batch["beginning"] = torch.tensor([rows[0].prompt[:begins]])
+        batch["position_ids"] = batch["position_ids"] + begins
+        mask = batch["attention_mask"]
+        batch["attention_mask"] = torch.cat([mask.new_ones(len(rows), begins), mask], dim=1)
+    return batch
+
+
+class _Trainer(Trainer):
+    """The loss of the answers' tokens, and the balance of the routers' load where it has a weight."""
+
+    balance = 0.0
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *arguments: Any, **named: Any) -> Any:
+        beginning = inputs.pop("beginning", None)
+        inputs["use_cache"] = beginning is not None
+        if beginning is not None:
+            past = model(input_ids=beginning, logits_to_keep=1, use_cache=True).past_key_values
+            past.batch_repeat_interleave(len(inputs["labels"]))
+            inputs["past_key_values"] = past
+        gates = {name: gate for name, (gate, _) in gated_layers(self.model).items()} if self.balance else {}
+        terms: list[torch.Tensor] = []
+        mask = inputs["attention_mask"]
+        hears = listening(dict(gates), lambda name, x: terms.append(imbalance(gates[name], x, mask)))
+        with hears if gates else nullcontext():
+            loss = super().compute_loss(model, inputs, *arguments, **named)
+        return loss + self.balance * torch.stack(terms).mean() if terms else loss
 
 
 class _MarkWhole(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+
+
+class _AfterEpoch(TrainerCallback):
+    def __init__(self, call: Callable[[], None] | None) -> None:
+        self.call = call
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if self.call is not None:
+            model.eval()
+            self.call()
 
 
 def _last_whole(checkpoints: Path) -> str | None:
@@ -142,37 +222,3 @@ class _Progress(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         for _step in self.bar:
             pass
-
-
-@torch.inference_mode()
-def mean_gates(model: Lm, encoded: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-    """Module -> the mean gate of every expert [experts] over all tokens of the examples: the routing shares."""
-    layers = {module: gate for module, (gate, _) in gated_layers(model.model).items()}
-    sums = {module: torch.zeros(gate.router.shape[0]) for module, gate in layers.items()}
-    tokens, mask = 0, torch.empty(0)
-
-    def listen(module: str, gate: Any) -> Any:
-        def hook(_layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            shares = gate.gate(inputs[0])  # [batch, tokens, experts]
-            sums[module] += (shares * mask[..., None]).sum((0, 1)).float().cpu()
-
-        return gate.register_forward_pre_hook(hook)
-
-    handles = [listen(module, gate) for module, gate in layers.items()]
-    try:
-        for batch in batches([len(e.prompt) + len(e.answer) for e in encoded]):
-            rows = [(*encoded[i].prompt, *encoded[i].answer)[-model.context :] for i in batch]
-            inputs = left_padded(rows, model.tokenizer.pad_token_id, model.device)
-            mask = inputs["attention_mask"]
-            tokens += int(mask.sum())
-            model.model(**inputs, use_cache=False)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {module: total / tokens for module, total in sums.items()}
-
-
-def fold_means(model: PeftModel, means: dict[str, torch.Tensor]) -> None:
-    """Fold the mean gates into every B: the static form becomes the mean mixture, the routed one stays as it is."""
-    for module, (gate, b) in gated_layers(model).items():
-        fold(gate, b.weight.data, means[module].to(b.weight.device))

@@ -23,7 +23,7 @@ from hubexpert.records import Record
 R = TypeVar("R", bound=Record)
 WORKSPACE = ".hubexpert"
 METHOD = (
-    2  # raised whenever prompts, answers, metrics or mixtures are made differently: stored results then do not hold
+    3  # raised whenever prompts, answers, metrics or mixtures are made differently: stored results then do not hold
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from peft import LoraConfig, get_peft_model
 
 from hubexpert.examine import expanded
-from hubexpert.lm import Encoded, encode
+from hubexpert.lm import Encoded, Lm, encode
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Example
 from hubexpert.train import train
@@ -42,8 +42,7 @@ def trained(folder: Path, examples: Sequence[Example], *, whole: bool, epochs: i
     if whole:
         encoded = [Encoded((), (*each.prompt, *each.answer)) for each in encoded]
     section = TrainSection(epochs=epochs, learning_rate=1e-2, batch_size=16)
-    checkpoints = folder.parent / f"{folder.name}-checkpoints"
-    train(model, encoded, section, checkpoints, pad=257, seed=0, label="", quiet=True)
+    train(Lm(model, tiny.tokenizer()), encoded, section, None, seed=0, label="", quiet=True)
     model.save_pretrained(folder, save_embedding_layers=False)
     return folder
 

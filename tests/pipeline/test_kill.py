@@ -64,14 +64,18 @@ def test_killed_while_scoring(project: Callable[..., Path]) -> None:
 
 def test_killed_while_training_ends_with_the_same_weights(project: Callable[..., Path]) -> None:
     """A build goes on from its last epoch and gives what an uninterrupted one gives, bit for bit."""
-    settings = {"shots": 48, "train": {"epochs": 6, "learning_rate": 2e-3}, "discover": {"exclude": ["tester/solver"]}}
+    settings = {
+        "shots": 48,
+        "train": {"epochs": 6, "learning_rate": [1e-3, 2e-3], "folds": 2},
+        "discover": {"exclude": ["tester/solver"]},
+    }
     whole, killed = project("whole", **settings), project("killed", **settings)
     finish("build", "--recipe", str(whole), "--quiet")
     workspace = killed.parent / ".hubexpert"
     arguments = ["build", "--recipe", str(killed), "--quiet"]
-    kill_when(arguments, lambda: len(list(workspace.glob("checkpoints/*/checkpoint-*/trainer_state.json"))) > 0)
+    kill_when(arguments, lambda: len(list(workspace.glob("checkpoints/*/*/checkpoint-*/trainer_state.json"))) > 0)
     assert not (workspace / "build.json").exists()
-    for folder in workspace.glob("checkpoints/*"):
+    for folder in workspace.glob("checkpoints/*/*"):
         (folder / "checkpoint-99999").mkdir()  # what a kill while a checkpoint is written leaves
     finish(*arguments)
     results = [json.loads((r.parent / ".hubexpert" / "build.json").read_text())["result"] for r in (whole, killed)]

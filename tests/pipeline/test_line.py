@@ -1,6 +1,7 @@
 """The whole line over real HTTP on a tiny base: discovered, scored, chosen, built, judged, published, loaded."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,7 +87,9 @@ def test_the_whole_line(project: Callable[..., Path], ids: torch.Tensor, tmp_pat
     assert {r.source.repo.split("/")[1]: r.code for r in lock.scores.refused} == {
         name: BAD[name] for name in ("bad-nan", "bad-zero")
     }
-    assert [system.name for system in lock.report.systems] == ["base", "best-single", "static", "routed", "fresh-lora"]
+    assert [system.name for system in lock.report.systems] == [
+        *("base", "best-single", "best-single-tuned", "static", "routed", "fresh-lora", "random-experts"),
+    ]
     assert all(system.n == 60 for system in lock.report.systems)
     assert lock.report.system("base").value < 0.1
     assert lock.report.system("best-single").value > 0.9
@@ -207,7 +210,7 @@ def test_another_base_is_measured_anew(project: Callable[..., Path], store: Stor
     recipe.write_text(text.replace("tester/bad-base", "tester/for-second"))
     store.add_folder("tester/for-second", tiny.lora(tmp_path / "lora", seed=1, base="tester/second-base"))
     pipeline.evaluate(pipeline.open_project(recipe, quiet=True))
-    assert journal.read_bytes().count(b"\n") == before + 5
+    assert journal.read_bytes().count(b"\n") == 2 * before - 1, "of one adapter there is no other group"
 
 
 def test_a_base_in_a_folder(project: Callable[..., Path], tmp_path: Path) -> None:
@@ -231,14 +234,15 @@ def test_a_base_in_a_folder(project: Callable[..., Path], tmp_path: Path) -> Non
 
 
 def test_the_lock_holds_nothing_that_changes_by_itself(project: Callable[..., Path]) -> None:
-    """Two runs from scratch give the same lock, though the first one's downloads were counted; no absolute path."""
+    """Two runs from scratch give the same lock but for the seconds, though downloads were counted; no absolute path."""
     locks = []
     for name in ("one", "two"):
         recipe = project(name, train={"epochs": 0}, publish={"repo": OWN})
         text = recipe.read_text().replace("kshot/train.jsonl", str(recipe.parent / "kshot/train.jsonl"))
         recipe.write_text(text)
         pipeline.run(pipeline.open_project(recipe, quiet=True))
-        locks.append((recipe.parent / "hubexpert.lock").read_text())
+        text = (recipe.parent / "hubexpert.lock").read_text()
+        locks.append(re.sub(r'"latency": [\d.]+', '"latency": 1', text))
         assert str(recipe.parent) not in locks[-1]
     assert locks[0] == locks[1]
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from peft import LoraConfig, get_peft_model
 
-from hubexpert.lm import encode
+from hubexpert.lm import Lm, encode
 from hubexpert.localhub import Store
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Example
@@ -48,7 +48,7 @@ def solver(folder: Path) -> Path:
     shots = [Example(instruction=INSTRUCTION, **row) for row in rows(64, 500)]
     encoded = [encode(tiny.tokenizer(), shot, shot.output) for shot in shots]
     section = TrainSection(epochs=12, learning_rate=1e-2, batch_size=8)
-    train(model, encoded, section, folder.parent / "solver-checkpoints", pad=257, seed=0, label="", quiet=True)
+    train(Lm(model, tiny.tokenizer()), encoded, section, None, seed=0, label="", quiet=True)
     model.save_pretrained(folder, save_embedding_layers=False)
     config = json.loads((folder / "adapter_config.json").read_text())
     (folder / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": tiny.BASE}))
@@ -89,7 +89,7 @@ def write_project(folder: Path, *, repo: str, shots: int = 16, **over: Any) -> P
         },
         "discover": {"include": ["tester/bad-base"], "exclude": []},
         "experts": {"candidates": 4, "count": 2},
-        "train": {"epochs": 2, "learning_rate": 1e-3, "shared_rank": 4},
+        "train": {"epochs": 2, "learning_rate": 1e-3, "folds": 0, "shared_rank": 4},
         "publish": {"repo": repo},
     }
     for key, value in over.items():

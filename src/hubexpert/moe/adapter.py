@@ -1,7 +1,7 @@
 """The published adapter: a plain PEFT LoRA (static) with a router beside it (token-wise). Attach, save, load."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,29 +27,26 @@ MOST_PADDING = 2.0
 ROUTER_VERSION = 1
 
 
-def attach(model: nn.Module, wide: Wide, *, top_k: int, seed: int) -> PeftModel:
-    """The base with the wide LoRA and fresh routers on it, everything in float32 and trainable.
+def attach(model: nn.Module, wide: Wide, routers: Mapping[str, torch.Tensor], *, top_k: int = 1) -> PeftModel:
+    """The base with the wide LoRA and routers on it, everything in float32 and trainable.
 
-    Without experts there is nothing to route: the result is a plain LoRA. Routers start as `nn.Linear` does (uniform in
-    ±1/√in), as in the paper's code.
+    Without experts there is nothing to route: the result is a plain LoRA.
 
     Args:
         model: the base; its layers are wrapped in place, `PeftModel.unload` takes them out again.
         wide: what to attach.
+        routers: module -> [experts, in], as `initial.routers` gives them; empty without experts.
         top_k: how many experts a token uses.
-        seed: of the routers.
     """
     peft_model = get_peft_model(model, _config(wide, use_pattern=True), adapter_name=NAME, autocast_adapter_dtype=True)
-    generator = torch.Generator().manual_seed(seed)
     for module in wide.a:
-        layer, inside = _layer(peft_model, module), wide.a[module].shape[1]
+        layer = _layer(peft_model, module)
         device = layer.lora_B[NAME].weight.device
         layer.lora_B[NAME].weight = nn.Parameter(wide.b[module].to(device))
         if not wide.experts:
             layer.lora_A[NAME].weight = nn.Parameter(wide.a[module].to(device))
             continue
-        router = (torch.rand(wide.experts, inside, generator=generator) * 2 - 1) / inside**0.5
-        gate = GatedLinear(wide.a[module], router, wide.owner[module], torch.ones(wide.experts), top_k)
+        gate = GatedLinear(wide.a[module], routers[module].clone(), wide.owner[module], torch.ones(wide.experts), top_k)
         layer.lora_A[NAME] = gate.to(device)
     return peft_model
 

@@ -1,0 +1,58 @@
+"""Mixtures that differ from the main one in one thing, at its learning rate and epochs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hubexpert.experts.load import adapter_factors
+from hubexpert.lm import Lm
+from hubexpert.records import Selection, Source
+from hubexpert.systems import Contest, Form, System, learned
+from hubexpert.trained import mixture_start
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is different: settings of `train`, or how the experts are chosen."""
+
+    train: dict[str, Any] = field(default_factory=dict)
+    choice: str = "algorithm 1"
+
+
+VARIANTS = {
+    "initial: prototypes": Variant({"initial": "prototypes"}),
+    "initial: shots": Variant({"initial": "shots"}),
+    "top-1": Variant({"top_k": 1}),
+    "top-4 (all)": Variant({"top_k": 4}),
+    "experts frozen": Variant({"train": ("router",)}),
+    "routers frozen": Variant({"train": ("experts",)}),
+    "no shared expert": Variant({"shared_rank": 0}),
+    "without diversity": Variant(choice="best ranks"),
+    "by adapted perplexity": Variant(choice="adapted"),
+    "expert dropout": Variant({"dropout": 0.25}),
+    "balanced": Variant({"balance": 0.01}),
+    "routers 10 x": Variant({"router_rate": 10.0}),
+}
+
+
+def system(model: Lm, contest: Contest, name: str, experts: tuple[Source, ...]) -> System:
+    """The variant as a system, routed."""
+    section = contest.lesson.section.model_copy(update=VARIANTS[name].train)
+    lesson = replace(contest.lesson, section=section, checkpoints=contest.lesson.checkpoints / "variant")
+    tuning = contest.build.tuning
+
+    @contextmanager
+    def opened() -> Iterator[Form]:
+        start = mixture_start(model, [adapter_factors(source, lambda: model.model) for source in experts], lesson)
+        with learned(model, start, lesson, name, ["variant", name], tuning=tuning) as form:
+            yield form
+
+    depends = {"shots": list(lesson.shots), "section": section, "seed": lesson.seed, "experts": list(experts)}
+    note = "" if experts == contest.experts else ", ".join(source.repo for source in experts)
+    return System(name, opened, {**depends, "tuning": tuning}, note)
+
+
+def best_ranks(selection: Selection, count: int) -> tuple[Source, ...]:
+    """The experts with the best sums of ranks, however alike they are."""
+    return tuple(selected.source for selected in selection.pool[:count])

@@ -1,0 +1,42 @@
+"""How long a system takes to answer, as a ratio to the base beneath it."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from statistics import median
+from typing import Any
+
+from hubexpert.lm import Lm, continuations
+
+ROUNDS, PROMPTS, TOKENS = 3, 4, 8
+
+
+def latency(
+    model: Lm,
+    without: Callable[[], AbstractContextManager[Any]],
+    prompts: Sequence[Sequence[int]],
+    plain: Sequence[Sequence[int]],
+) -> float:
+    """Seconds of the system over seconds of the base for the same few greedy answers, the median of three rounds.
+
+    Both answer in turns, so that what else the machine does meets both; the first round warms up and does not count.
+    Four prompts at most in one batch, at most 8 tokens an answer.
+
+    Args:
+        model: the system.
+        without: within this block `model` is the base.
+        prompts: what the system is asked, as token ids.
+        plain: what the base is asked: the same, unless the system's prompts are longer.
+    """
+    ratios = []
+    for _ in range(ROUNDS + 1):
+        system = _seconds(model, prompts[:PROMPTS])
+        with without():
+            ratios.append(system / _seconds(model, plain[:PROMPTS]))
+    return round(median(ratios[1:]), 3)
+
+
+def _seconds(model: Lm, prompts: Sequence[Sequence[int]]) -> float:
+    begun = time.perf_counter()
+    continuations(model, prompts, max_new_tokens=TOKENS)
+    return time.perf_counter() - begun

@@ -1,0 +1,129 @@
+"""Everything that is trained, in one way: opened on the base, tuned by cross-validation, trained on all shots."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from hubexpert import lm
+from hubexpert.examine import expanded
+from hubexpert.factors import Factors
+from hubexpert.lm import Encoded, Lm
+from hubexpert.moe.adapter import attach
+from hubexpert.moe.initial import routers
+from hubexpert.moe.widen import Wide, linears, size, widen
+from hubexpert.recipe import TrainSection
+from hubexpert.records import Example, Tuning
+from hubexpert.train import train, trainable
+from hubexpert.tune import tune
+from hubexpert.workspace import Journal
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a training starts: the wide LoRA and its routers. Without experts it is a plain LoRA."""
+
+    wide: Wide
+    routers: dict[str, torch.Tensor]  # [experts, in]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from and how, equal for all that are compared. `checkpoints` is a folder of this lesson alone."""
+
+    shots: tuple[Example, ...]
+    section: TrainSection
+    seed: int
+    journal: Journal
+    checkpoints: Path
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model on the base, in evaluation mode, and how it was trained."""
+
+    model: Lm
+    tuning: Tuning
+    losses: tuple[float, ...]
+
+
+def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
+    """The examples as the model learns them: the gold output, then its rationale where there is one."""
+    return [lm.encode(model.tokenizer, example, expanded(example)) for example in examples]
+
+
+def mixture_start(model: Lm, experts: Sequence[Factors], lesson: Lesson) -> Start:
+    """The experts side by side with a fresh shared expert, and routers that start as the section says."""
+    section, seed = lesson.section, lesson.seed
+    layers = linears(model.model, {suffix for expert in experts for suffix in expert.suffixes})
+    wide = widen(experts, layers, shared_rank=section.shared_rank, seed=seed)
+    encoded = encode_all(model, lesson.shots)
+    return Start(wide, routers(model, experts, wide, encoded, section.initial, seed=seed))
+
+
+def single_start(factors: Factors) -> Start:
+    """One adapter as a plain LoRA."""
+    owner = {module: torch.zeros(len(a), dtype=torch.long) for module, a in factors.a.items()}
+    return Start(Wide(factors.a, factors.b, owner, experts=0), {})
+
+
+def fresh_start(model: Lm, like: Wide, *, seed: int) -> Start:
+    """A new LoRA on the modules of `like`, at the rank that gives it as many parameters (at least 1)."""
+    layers = linears(model.model, {module.rsplit(".", 1)[-1] for module in like.a})
+    rank = max(1, round(size(like) / sum(inside + outside for inside, outside in layers.values())))
+    return Start(widen([], layers, shared_rank=rank, seed=seed), {})
+
+
+@contextmanager
+def opened(model: Lm, start: Start, section: TrainSection) -> Iterator[Lm]:
+    """The base with the start on it, ready to be trained; when the block ends, the base is as it was."""
+    peft_model = attach(model.model, start.wide, start.routers, top_k=section.top_k)
+    try:
+        if start.wide.experts:
+            trainable(peft_model, section.train)
+        yield Lm(peft_model.eval(), model.tokenizer)
+    finally:
+        peft_model.unload()
+
+
+@contextmanager
+def trained(
+    model: Lm, start: Start, lesson: Lesson, name: str, key: object, *, tuning: Tuning | None = None
+) -> Iterator[Trained]:
+    """The start after its training; when the block ends, the base is as it was.
+
+    Args:
+        model: the base.
+        start: where it starts.
+        lesson: what is learned from and how.
+        name: what the progress calls it.
+        key: what tells this start from others in the journal of the tuning.
+        tuning: learning rate and epochs; by default chosen by cross-validation on the shots.
+    """
+    encoded, section = encode_all(model, lesson.shots), lesson.section
+    tuning = tuning or tune(
+        lambda: opened(model, start, section),
+        encoded,
+        section,
+        lesson.journal,
+        key,
+        seed=lesson.seed,
+        label=f"tuning {name}",
+        quiet=lesson.quiet,
+    )
+    with opened(model, start, section) as form:
+        losses = train(
+            form,
+            encoded,
+            section,
+            lesson.checkpoints / name.replace(" ", "-"),
+            seed=lesson.seed,
+            label=f"training {name}",
+            learning_rate=tuning.learning_rate,
+            stop=tuning.epochs,
+            quiet=lesson.quiet,
+        )
+        yield Trained(form, tuning, losses)
