@@ -342,6 +342,7 @@ def test_without_a_name_the_recipes_own_mixture_is_exported(
     page = (tmp_path / "merged/README.md").read_text()
     assert "`own-task` merged" in page
     assert str(tmp_path) not in page
+    assert "base_model" not in page  # a folder is no repository
     wanted = logits(load(project / ".hubexpert/build", base=str(project / "base"), routed=False), token_ids())
     assert error(logits(AutoModelForCausalLM.from_pretrained("merged").eval(), token_ids()), wanted) < 1e-5
 
