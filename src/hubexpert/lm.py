@@ -87,6 +87,8 @@ def load_lm(base: Source | Path, *, device: str | None = None, quantize: Quantiz
             local_files_only=True,
             trust_remote_code=False,
         )
+    if quantize:
+        _keep_gradients(model)
     return Lm((model if quantize else model.to(where)).eval(), _tokenizer(folder, _name(base)))
 
 
@@ -134,6 +136,17 @@ def _quantisation(quantize: Quantization, dtype: torch.dtype) -> BitsAndBytesCon
     if quantize == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+def _keep_gradients(model: Any) -> None:
+    """Keep bitsandbytes from packing 4-bit weights for inference when they are first read in evaluation mode.
+
+    It does so on CPUs with AVX512-BF16, and what is packed lets no gradient through: an adapter trained afterwards
+    would get none, or wrong ones, with no more than a warning.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 @contextmanager

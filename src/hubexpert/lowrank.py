@@ -42,6 +42,21 @@ def cut(matrix: torch.Tensor, max_rank: int, *, tolerance: float = TOLERANCE) ->
     return Cut(a, b, _square(matrix - b @ a), total)
 
 
+@torch.no_grad()
+def thin_svd(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The singular value decomposition of b @ a = U S Vᵀ for thin factors a [r, in] and b [out, r], in float64.
+
+    The product is never formed: with b = Q_b R_b and aᵀ = Q_a R_a it is Q_b (R_b R_aᵀ) Q_aᵀ.
+
+    Returns:
+        U [out, k], the singular values [k], largest first, and V [in, k]; k is r, or the shorter side of the product.
+    """
+    basis_b, rest_b = torch.linalg.qr(b.double())
+    basis_a, rest_a = torch.linalg.qr(a.double().T)
+    u, s, vt = torch.linalg.svd(rest_b @ rest_a.T, full_matrices=False)
+    return basis_b @ u, s, basis_a @ vt.T
+
+
 def _leading(matrix: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]:
     """The leading singular vectors U [out, k], V [in, k] and values [k] in float64, and the square of what is left."""
     if min(matrix.shape) <= max(SMALL, 2 * width):

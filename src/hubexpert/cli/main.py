@@ -23,6 +23,7 @@ COMMANDS = {
     "card": "Write the model card and assemble the folder to publish, from the lock.",
     "run": "All stages up to the card; only what changed.",
     "publish": "Publish the mixture to the Hub in one commit.",
+    "export": "Write the mixture in a form that other tools read.",
     "status": "Tell whether the published expert is fresh: exit code 0, or 3 when it is stale.",
     "demo": "The whole job on bundled real data, against a Hub on this machine.",
     "hub": "Serve, and fill, a Hugging Face Hub on this machine.",

@@ -16,6 +16,7 @@ from hubexpert import lm
 from hubexpert.errors import HubExpertError
 from hubexpert.factors import Factors
 from hubexpert.lm import Encoded, Lm, batches
+from hubexpert.lowrank import thin_svd
 from hubexpert.reading.prefix import last_logits, shared
 from hubexpert.slots import applied
 
@@ -112,19 +113,17 @@ def start(model: nn.Module, factors: Factors, max_rank: int) -> Factors:
     """The same ΔW as new tensors on the base's devices, asking for gradients, in a form that depends on ΔW alone.
 
     BA = (BR)(R⁻¹A), and what a step does to the product depends on R: on the scaling, and on how the adapter was
-    trained. So every adapter starts from the singular value decomposition BA = U S Vᵀ, from the thin factors' QR
-    decompositions, with the `max_rank` largest singular values: A = cVᵀ, whose rows are as long as those of a fresh
-    LoRA (PEFT's: uniform in ±1/√in, so c = 1/√3), and B = US/c.
+    trained. So every adapter starts from the singular value decomposition BA = U S Vᵀ with the `max_rank` largest
+    singular values: A = cVᵀ, whose rows are as long as those of a fresh LoRA (PEFT's: uniform in ±1/√in, so c = 1/√3),
+    and B = US/c.
     """
     modules = dict(model.named_modules())
     new_a, new_b = {}, {}
     for module, a in factors.a.items():
-        basis_b, rest_b = torch.linalg.qr(factors.b[module].double())
-        basis_a, rest_a = torch.linalg.qr(a.double().T)
-        u, s, vt = torch.linalg.svd(rest_b @ rest_a.T, full_matrices=False)
+        u, s, v = thin_svd(a, factors.b[module])
         device = modules[module].weight.device
-        new_a[module] = (ROW * vt[:max_rank] @ basis_a.T).float().to(device).requires_grad_()
-        new_b[module] = (basis_b @ (u * (s / ROW))[:, :max_rank]).float().to(device).requires_grad_()
+        new_a[module] = (ROW * v[:, :max_rank].T).float().contiguous().to(device).requires_grad_()
+        new_b[module] = (u * (s / ROW))[:, :max_rank].float().contiguous().to(device).requires_grad_()
     return Factors(new_a, new_b)
 
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -18,13 +18,12 @@ from hubexpert.factors import CONFIG_FILE, PREFIX
 from hubexpert.factors import WEIGHTS_FILE as ADAPTER_FILE
 from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.moe.gate import GatedLinear
+from hubexpert.moe.router import ROUTER_FILE, ROUTER_VERSION, read_router
 from hubexpert.moe.widen import Wide, padded, size
 from hubexpert.records import Source
 
 NAME = "default"
-ROUTER_FILE = "router.safetensors"
 MOST_PADDING = 2.0
-ROUTER_VERSION = 1
 
 
 def attach(model: nn.Module, wide: Wide, routers: Mapping[str, torch.Tensor], *, top_k: int = 1) -> PeftModel:
@@ -93,14 +92,7 @@ def save(model: PeftModel, folder: Path, *, base: str, experts: Sequence[Source]
         owner={m: gate.owner.cpu() for m, (gate, _) in layers.items()},
         experts=len(experts),
     )
-    even = padded(wide)
-    use_pattern = size(even) > MOST_PADDING * size(wide)
-    wide = wide if use_pattern else even
-    tensors = {}
-    for module in wide.a:
-        tensors[f"{PREFIX}{module}.lora_A.weight"] = wide.a[module].contiguous()
-        tensors[f"{PREFIX}{module}.lora_B.weight"] = wide.b[module].contiguous()
-    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    wide = write_lora(wide, folder, base=base)
     gates = {}
     for module, (gate, _) in layers.items():
         gates[f"{module}.router"] = gate.router.detach().float().cpu().contiguous()
@@ -109,11 +101,36 @@ def save(model: PeftModel, folder: Path, *, base: str, experts: Sequence[Source]
     top_k = next(iter(layers.values()))[0].top_k
     described = {"version": ROUTER_VERSION, "top_k": top_k, "experts": [f"{e.repo}@{e.revision}" for e in experts]}
     save_file(gates, folder / ROUTER_FILE, metadata={"hubexpert": json.dumps(described)})
+    return len({a.shape[0] for a in wide.a.values()}) > 1
+
+
+def write_lora(wide: Wide, folder: Path, *, base: str, targets: Sequence[str] | None = None) -> Wide:
+    """Write a plain PEFT LoRA into `folder`: its configuration and its weights.
+
+    Args:
+        wide: the LoRA.
+        folder: where to.
+        base: what the adapter names as its base.
+        targets: its `target_modules`; by default the last parts of its modules' names.
+
+    Returns:
+        What was written: zero-padded to one rank, or as it came where that would more than double the file.
+    """
+    even = padded(wide)
+    use_pattern = size(even) > MOST_PADDING * size(wide)
+    wide = wide if use_pattern else even
+    tensors = {}
+    for module in wide.a:
+        tensors[f"{PREFIX}{module}.lora_A.weight"] = wide.a[module].contiguous()
+        tensors[f"{PREFIX}{module}.lora_B.weight"] = wide.b[module].contiguous()
+    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
     config = _config(wide, use_pattern=use_pattern).to_dict()
     config |= {"base_model_name_or_path": base, "inference_mode": True, "peft_type": "LORA"}
+    if targets is not None:
+        config["target_modules"] = sorted(targets)
     text = json.dumps(config, indent=2, sort_keys=True, default=sorted)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    return use_pattern
+    return wide
 
 
 def load(
@@ -144,10 +161,10 @@ def load(
         folder = hub.download(source, wanted)
     if not (folder / CONFIG_FILE).is_file() or not (folder / ADAPTER_FILE).is_file():
         raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
-    model = base if isinstance(base, nn.Module) else lm.load_lm(_base(folder, base), device=device).model
+    model = base if isinstance(base, nn.Module) else lm.load_lm(find_base(folder, base), device=device).model
     try:
         peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=NAME, is_trainable=False)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise HubExpertError(
             f"The adapter of {repo_or_folder} does not fit its base: {first_line(error)}",
             fix="name a repository that hubexpert published, and its own base",
@@ -157,64 +174,45 @@ def load(
     return peft_model.eval()
 
 
-def _base(folder: Path, base: str | Path | None) -> Source | Path:
-    """The base to load: the one asked for, else the adapter's at the commit in its lock."""
-    named = str(base or json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("base_model_name_or_path"))
-    if Path(named).is_dir():
-        return Path(named)
-    revision = None
+def find_base(folder: Path, base: str | Path | None) -> Source | Path:
+    """The base to load: the one asked for, else the adapter's at the commit in its lock.
+
+    Raises:
+        HubExpertError: the base cannot be found, or the adapter's files are damaged.
+    """
+    named, revision = (str(base), None) if base else named_base(folder)
+    return Path(named) if Path(named).is_dir() else hub.resolve(named, revision=revision)
+
+
+def named_base(folder: Path) -> tuple[str, str | None]:
+    """The base that the adapter in `folder` names, and its commit where a lock tells it.
+
+    Raises:
+        HubExpertError: the configuration or the lock is damaged.
+    """
     lock = folder / DEFAULT_LOCK
-    if base is None and lock.is_file():
-        revision = json.loads(lock.read_text(encoding="utf-8")).get("base", {}).get("revision")
-    return hub.resolve(named, revision=revision)
-
-
-def _attach_router(model: PeftModel, file: Path) -> None:
-    """Put the stored gates into the model; they come from a stranger, so everything is checked before it is used."""
     try:
-        top_k, tensors = _read_router(file)
-        modules = {key.removesuffix(".router") for key in tensors if key.endswith(".router")}
-        adapted = {n.removeprefix(PREFIX) for n, m in model.named_modules() if NAME in getattr(m, "lora_A", ())}
-        if modules != adapted:
-            raise ValueError("it has gates for other modules than the adapter")
-        for module in sorted(modules):
-            layer = _layer(model, module)
-            weight = layer.lora_A[NAME].weight
-            router, owner, mean = (
-                tensors[f"{module}.{part}"].to(weight.device) for part in ("router", "owner", "mean")
-            )
-            _check_router(module, weight, router, owner, mean)
-            gate = GatedLinear(weight.data, router.to(weight), owner.long(), mean.to(weight), top_k)
-            layer.lora_A[NAME] = gate.requires_grad_(False)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+        named = str(json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")).get("base_model_name_or_path"))
+        locked = json.loads(lock.read_text(encoding="utf-8")).get("base", {}) if lock.is_file() else {}
+        revision = locked.get("revision")
+        return named, None if revision is None else str(revision)
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
         raise HubExpertError(
-            f"The router in {file.parent.name} cannot be attached: {first_line(error)}",
-            fix="load it with routed=False for the static mixture, or publish it again with this version",
+            f"The files in {folder.name} do not tell their base: {first_line(error)}",
+            fix="name a repository that hubexpert published, and see that it is whole",
         ) from error
 
 
-def _read_router(file: Path) -> tuple[int, dict[str, torch.Tensor]]:
-    """The number of experts a token uses, and the tensors."""
-    with safetensors.safe_open(file, framework="pt") as stored:
-        described = json.loads((stored.metadata() or {})["hubexpert"])
-        tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  not a dict
-    if described["version"] != ROUTER_VERSION:
-        raise ValueError(f"its version is {described['version']}, this release reads {ROUTER_VERSION}")
-    top_k = described["top_k"]
-    if type(top_k) is not int or top_k < 1:
-        raise ValueError("its top_k is no positive number")
-    return top_k, tensors
-
-
-def _check_router(
-    module: str, weight: torch.Tensor, router: torch.Tensor, owner: torch.Tensor, mean: torch.Tensor
-) -> None:
-    experts = router.shape[0]
-    fits = router.shape == (experts, weight.shape[1]) and mean.shape == (experts,) and owner.shape == (weight.shape[0],)
-    if not fits or not 0 <= int(owner.min()) <= int(owner.max()) <= experts:
-        raise ValueError(f"the router of {module} does not fit its LoRA")
-    if not (torch.isfinite(router).all() and torch.isfinite(mean).all() and (mean > 0).all()):
-        raise ValueError(f"the router of {module} holds numbers that cannot be used")
+def _attach_router(model: PeftModel, file: Path) -> None:
+    """Put the stored gates into the model."""
+    names = (n.removeprefix(PREFIX) for n, m in model.named_modules() if NAME in getattr(m, "lora_A", ()))
+    layers = {module: _layer(model, module) for module in names}
+    router = read_router(file, {module: layer.lora_A[NAME].weight for module, layer in layers.items()})
+    for module, layer in layers.items():
+        weight = layer.lora_A[NAME].weight
+        gate, owner, mean = (part[module].to(weight.device) for part in (router.router, router.owner, router.mean))
+        gated = GatedLinear(weight.data, gate.to(weight), owner.long(), mean.to(weight), router.top_k)
+        layer.lora_A[NAME] = gated.requires_grad_(False)
 
 
 def _layer(model: PeftModel, module: str) -> Any:
