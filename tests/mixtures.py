@@ -9,9 +9,10 @@ import torch
 from hubexpert.factors import read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.moe.adapter import attach, gated_layers, save
+from hubexpert.moe.initial import random_routers
+from hubexpert.moe.listen import fold_means, mean_gates
 from hubexpert.moe.widen import linears, widen
 from hubexpert.records import Source
-from hubexpert.train import fold_means, mean_gates
 from tests import tiny
 from tests.test_moe import KINDS
 
@@ -37,7 +38,8 @@ def publish(root: Path, *, base_name: str | None = None) -> Published:
     factors = [read_factors(tiny.lora(root / kind, seed=i, **how)) for i, (kind, how) in enumerate(KINDS.items())]
     model = tiny.model()
     layers = linears(model, {suffix for f in factors for suffix in f.suffixes})
-    made = attach(model, widen(factors, layers, shared_rank=3, seed=1), top_k=2, seed=1)
+    wide = widen(factors, layers, shared_rank=3, seed=1)
+    made = attach(model, wide, random_routers(wide, seed=1), top_k=2)
     torch.manual_seed(7)
     for gate, b in gated_layers(made).values():
         shared = gate.owner == len(factors)

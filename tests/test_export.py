@@ -18,6 +18,7 @@ from hubexpert.factors import read_factors
 from hubexpert.lowrank import thin_svd
 from hubexpert.moe.adapter import attach, load, save
 from hubexpert.moe.export import export_expert, export_merged, export_static
+from hubexpert.moe.initial import random_routers
 from hubexpert.moe.mixture import open_mixture
 from hubexpert.moe.router import read_router
 from hubexpert.moe.widen import linears, widen
@@ -48,7 +49,8 @@ def mixed(root: Path, *folders: Path, shared_rank: int = 0) -> tuple[Path, Any]:
     """The folder of a mixture of these adapters, neither trained nor folded, and the routed model."""
     base, factors = tiny.model(), [read_factors(folder) for folder in folders]
     layers = linears(base, {suffix for f in factors for suffix in f.suffixes})
-    model = attach(base, widen(factors, layers, shared_rank=shared_rank, seed=0), top_k=2, seed=0)
+    wide = widen(factors, layers, shared_rank=shared_rank, seed=0)
+    model = attach(base, wide, random_routers(wide, seed=0), top_k=2)
     (root / "mixture").mkdir()
     save(model, root / "mixture", base=tiny.BASE, experts=EXPERTS[: len(folders)])
     return root / "mixture", model

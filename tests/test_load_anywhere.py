@@ -15,10 +15,12 @@ from hubexpert.factors import Factors
 from hubexpert.lm import Lm
 from hubexpert.moe.adapter import attach, load, save, static
 from hubexpert.moe.gate import GatedLinear
+from hubexpert.moe.initial import random_routers
+from hubexpert.moe.listen import fold_means, mean_gates
 from hubexpert.moe.widen import linears, widen
 from hubexpert.recipe import Quantization, TrainSection
 from hubexpert.records import Example
-from hubexpert.train import fold_means, mean_gates, train, trainable
+from hubexpert.train import train, trainable
 from tests import tiny
 from tests.mixtures import EXPERTS, Published, load_base, publish, token_ids
 from tests.tiny import error, logits
@@ -77,7 +79,8 @@ def lora_on(base: Any, *, experts: int) -> PeftModel:
         )
         for _ in range(experts)
     ]
-    return attach(base, widen(factors, layers, shared_rank=2, seed=0), top_k=2, seed=0)
+    wide = widen(factors, layers, shared_rank=2, seed=0)
+    return attach(base, wide, random_routers(wide, seed=0), top_k=2)
 
 
 def test_greedy_generation_is_the_likeliest_token_step_by_step(routed: PeftModel) -> None:
@@ -226,8 +229,8 @@ def test_a_mixture_trains_and_loads_on_a_quantised_base(quantize: Quantization, 
     trainable(model, ("router", "experts"))
     start = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
     examples = [lm.encode(base.tokenizer, Example(input="x" * i, output="y"), "y") for i in range(1, 5)]
-    section = TrainSection(epochs=2, batch_size=4, learning_rate=1e-2)  # the first step is the warm-up's, at rate 0
-    train(model, examples, section, tmp_path / "checkpoints", pad=257, seed=0, label="", quiet=True)
+    section = TrainSection(epochs=1, batch_size=4, learning_rate=1e-2, folds=0)
+    train(Lm(model, base.tokenizer), examples, section, None, seed=0, label="", quiet=True)
     after = dict(model.named_parameters())
     assert all(not torch.equal(after[name], was) for name, was in start.items())
     assert all(p.dtype == torch.float32 for p in after.values() if p.requires_grad)

@@ -77,7 +77,7 @@ def train(
     steps = -(-len(rows) // section.batch_size)  # an epoch
     optimizer = _optimizer(model.model, rate, section.router_rate)
     whole = section.epochs * steps
-    schedule = get_cosine_schedule_with_warmup(optimizer, max(1, whole // 10), whole)
+    schedule = get_cosine_schedule_with_warmup(optimizer, whole // 10, whole)
     logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
     begins = _shareable(model, rows, section, arguments)
     trainer = _Trainer(
