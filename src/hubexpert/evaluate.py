@@ -91,10 +91,6 @@ def report(compared: Sequence[System], results: Mapping[str, Measured], contest:
                 tuning=found.tuning,
             )
         )
-    for name, found in results.items():
-        if name != ROUTED:
-            mean, low, high = paired(results[ROUTED].values, found.values, seed=seed)
-            differences.append(Difference(first=ROUTED, second=name, value=mean, low=low, high=high))
     verdict, sentence = judge(scores, differences)
     return Report(
         systems=tuple(scores),

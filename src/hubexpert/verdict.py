@@ -8,23 +8,31 @@ from hubexpert.records import Difference, SystemScore
 Verdict = Literal["ship", "ship-single", "do-not-ship"]
 
 LABELS = {
+    "majority": "the shots' commonest answer",
     "base": "the base",
+    "base-shots": "the base with the shots in the prompt",
     "best-single": "the best single expert",
+    "best-single-tuned": "the best single expert, tuned",
     "static": "the static mixture",
     "routed": "the routed mixture",
     "fresh-lora": "a fresh LoRA on the same data",
     "random-experts": "a mixture of random experts",
 }
-SINGLES = ("best-single", "fresh-lora")
+UNTRAINED = ("majority", "base", "base-shots")
+SINGLES = ("best-single", "best-single-tuned", "fresh-lora")
+SIGNIFICANT = 0.05
 
 
 def judge(systems: Sequence[SystemScore], differences: Sequence[Difference]) -> tuple[Verdict, str]:
     """The verdict and one sentence that gives its numbers, in points (hundredths).
 
-    - `ship`: routed beats base, the best single expert and (if measured) a fresh LoRA, each with a 95 % interval of
-      the paired difference above zero;
-    - `ship-single`: routed beats base, but is not shown to beat one of those single adapters;
-    - `do-not-ship`: routed is not shown to beat base.
+    - `ship`: routed is shown to beat everything that needs no adapter (the base, the base with the shots in its prompt,
+      the commonest answer) and every single adapter (the best expert, also tuned, and a fresh LoRA);
+    - `ship-single`: it is shown to beat the former, but not one of the latter, which is cheaper;
+    - `do-not-ship`: it is not even shown to beat the former.
+
+    Shown means: the 95 % interval of the paired difference lies above zero, and, where there is a p-value, it is below
+    0.05 after Holm's correction for all comparisons.
 
     Args:
         systems: the scores; `base`, `best-single` and `routed` at least.
@@ -40,40 +48,66 @@ def judge(systems: Sequence[SystemScore], differences: Sequence[Difference]) -> 
             raise ValueError(f"the verdict needs `{name}` and routed minus `{name}`")
     if "routed" not in scores:
         raise ValueError("the verdict needs `routed`")
-    if not _above_zero(against["base"]):
-        return "do-not-ship", _do_not_ship(scores, against)
-    as_good = [name for name in SINGLES if name in against and not _above_zero(against[name])]
-    if as_good:
-        best = max(as_good, key=lambda name: scores[name].value)
+    if best := _best_as_good(UNTRAINED, scores, against):
+        return "do-not-ship", _do_not_ship(best, scores, against)
+    if best := _best_as_good(SINGLES, scores, against):
         return "ship-single", _ship_single(best, scores, against)
     return "ship", _ship(scores, against)
 
 
-def _above_zero(difference: Difference) -> bool:
-    """Whether the whole interval lies above zero: the first is shown to be better."""
-    return difference.low > 0
+def shown(difference: Difference) -> bool:
+    """Whether the first is shown to be better."""
+    return difference.low > 0 and (difference.adjusted is None or difference.adjusted < SIGNIFICANT)
+
+
+def _best_as_good(
+    names: Sequence[str], scores: dict[str, SystemScore], against: dict[str, Difference]
+) -> str | None:
+    """Of these systems the best that routed is not shown to beat."""
+    as_good = [name for name in names if name in against and not shown(against[name])]
+    return max(as_good, key=lambda name: scores[name].value, default=None)
 
 
 def _ship(scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
     gains = ", ".join(f"{_gain(against[name])} over {LABELS[name]}" for name in ("base", *SINGLES) if name in against)
     routed = f"it scores {points(scores['routed'].value)} on {_examples(scores)}"
-    return f"Ship the mixture: {routed}, {gains}{_random(against)}{_unmeasured(against)}."
+    costs = _costs(("routed",), scores)
+    return f"Ship the mixture: {routed}, {gains}{costs}{_random(against)}{_unmeasured(against)}."
 
 
 def _ship_single(best: str, scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
     return (
         f"Ship {LABELS[best]} instead ({points(scores[best].value)}): the mixture scores "
         f"{points(scores['routed'].value)} on {_examples(scores)}, {_gain(against['base'])} over the base, "
-        f"but {_gain(against[best])} against {LABELS[best]}, {_shown(against[best])}{_unmeasured(against)}."
+        f"but {_gain(against[best])} against {LABELS[best]}, {_shows(against[best])}"
+        f"{_costs((best, 'routed'), scores)}{_unmeasured(against)}."
     )
 
 
-def _do_not_ship(scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
-    base = against["base"]
+def _do_not_ship(best: str, scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
     return (
         f"Do not ship: the mixture scores {points(scores['routed'].value)} on {_examples(scores)} against "
-        f"{points(scores['base'].value)} for the base, {_gain(base)}, {_shown(base)}{_unmeasured(against)}."
+        f"{points(scores[best].value)} for {LABELS[best]}, {_gain(against[best])}, {_shows(against[best])}"
+        f"{_unmeasured(against)}."
     )
+
+
+def _costs(names: Sequence[str], scores: dict[str, SystemScore]) -> str:
+    """What each stores and how long it takes; empty where that was not measured."""
+    told = []
+    for name in names:
+        cost = scores[name].cost
+        if cost is not None and cost.parameters:
+            time = f" and {cost.latency:.2f} times the base's time" if cost.latency is not None else ""
+            told.append(f"{LABELS[name]} takes {millions(cost.parameters)} parameters (rank {cost.rank}){time}")
+    return f"; {', '.join(told)}" if told else ""
+
+
+def millions(count: int) -> str:
+    """A number of parameters: 950, 12 K, 4.2 M."""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1e3:.0f} K" if count < 1e6 else f"{count / 1e6:.1f} M"
 
 
 def _examples(scores: dict[str, SystemScore]) -> str:
@@ -81,14 +115,14 @@ def _examples(scores: dict[str, SystemScore]) -> str:
     return "1 held-out example" if n == 1 else f"{n} held-out examples"
 
 
-def _shown(difference: Difference) -> str:
+def _shows(difference: Difference) -> str:
     return "which is worse" if difference.high < 0 else "which shows no gain"
 
 
 def _random(against: dict[str, Difference]) -> str:
     """A warning where the choice of experts made no difference that could be shown."""
     chance = against.get("random-experts")
-    if chance is None or _above_zero(chance):
+    if chance is None or shown(chance):
         return ""
     gain = f"{_gain(chance)} over {LABELS['random-experts']}"
     return f" (though only {gain}, so the choice of experts is not shown to matter)"
