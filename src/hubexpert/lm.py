@@ -164,7 +164,8 @@ def user_turn(example: Example) -> str:
 def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ()) -> str:
     """The prompt as the model sees it: the base's chat template with one user turn, or plain text without one.
 
-    Shots stand before it in their order: as earlier turns of user and assistant, or as `prompt\\nanswer\\n\\n`.
+    Shots stand before it in their order: as earlier turns of user and assistant, or as text, each with an empty line
+    behind its output.
     """
     if tokenizer.chat_template:
         said = [text for shot in shots for text in (user_turn(shot), shot.output)]
