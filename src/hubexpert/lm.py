@@ -29,10 +29,14 @@ TOKENS_IN_BATCH = 2048
 
 @dataclass(frozen=True)
 class Lm:
-    """A causal language model and its tokenizer on one device."""
+    """A causal language model and its tokenizer on one device.
+
+    `caches` is False where the model must read every text from its beginning: no keys and values are kept.
+    """
 
     model: Any
     tokenizer: Any
+    caches: bool = True
 
     @property
     def device(self) -> torch.device:
