@@ -13,7 +13,7 @@ from hubexpert import lm
 from hubexpert.factors import read_factors
 from hubexpert.lm import Encoded, Lm
 from hubexpert.reading import Lanes, Reading, fitted, read, read_plainly, shareable
-from hubexpert.reading.batches import partition
+from hubexpert.reading.batches import partition, rows_at_once
 from hubexpert.reading.choices import choice_nlls
 from hubexpert.records import Example
 from hubexpert.slots import applied, slots
@@ -242,32 +242,50 @@ def test_a_prompt_is_cut_from_the_left_to_the_context(answer: list[int], prompt:
     assert len(cut.prompt) + new <= max(context, new + 1)
 
 
-def slow_partition(lengths: list[int], budget: int, cost: int) -> int:
+def slow_partition(lengths: list[int], budget: int, cost: int, most_rows: int) -> int:
     """The least cost of cutting sorted lengths into runs, by trying every way."""
     if not lengths:
         return 0
     return min(
-        lengths[0] * size + cost + slow_partition(lengths[size:], budget, cost)
+        lengths[0] * size + cost + slow_partition(lengths[size:], budget, cost, most_rows)
         for size in range(1, len(lengths) + 1)
-        if size == 1 or lengths[0] * size <= budget
+        if size == 1 or (lengths[0] * size <= budget and size <= most_rows)
     )
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 50), max_size=9), st.integers(1, 300), st.integers(0, 60))
-def test_batches_pad_as_little_as_pays(lengths: list[int], budget: int, cost: int) -> None:
-    """Every row once, within the budget, at the least cost that there is."""
-    cut = partition(lengths, budget, cost)
+@given(st.lists(st.integers(1, 50), max_size=9), st.integers(1, 300), st.integers(0, 60), st.integers(1, 10))
+def test_batches_pad_as_little_as_pays(lengths: list[int], budget: int, cost: int, most_rows: int) -> None:
+    """Every row once, within the budget of tokens and rows, at the least cost that there is."""
+    cut = partition(lengths, budget, cost, most_rows)
     assert sorted(index for batch in cut for index in batch) == list(range(len(lengths)))
     padded = [max(lengths[i] for i in batch) * len(batch) for batch in cut]
     assert all(size <= budget or len(batch) == 1 for size, batch in zip(padded, cut, strict=True))
-    assert sum(padded) + cost * len(cut) == slow_partition(sorted(lengths, reverse=True), budget, cost)
+    assert all(len(batch) <= most_rows for batch in cut)
+    assert sum(padded) + cost * len(cut) == slow_partition(sorted(lengths, reverse=True), budget, cost, most_rows)
 
 
-def test_choices_are_weighed_as_one_at_a_time(model: Lm) -> None:
-    """The sum of the tokens' NLLs of every choice, the prompt read once."""
-    rows = [[Encoded(tuple(f"question {i}?".encode()), (*choice, 257)) for choice in (b"a", b"bcd", b"")] for i in "12"]
+def test_fewer_rows_fit_in_memory_behind_a_long_beginning(model: Lm) -> None:
+    """Its keys and values are copied for every row: thousands of tokens of shots would not fit a hundred times."""
+    few, many = rows_at_once(model, 10**9), rows_at_once(model, 100)
+    assert few == 1
+    assert rows_at_once(model, 10_000) == pytest.approx(many / 100, rel=0.1)  # what is free changes a little
+
+
+@pytest.mark.parametrize(("begins", "passes"), [("", 6), ("Many shots stand before every question. " * 5, 2)])
+def test_choices_are_weighed_as_one_at_a_time(begins: str, passes: int, model: Lm) -> None:
+    """The sum of the tokens' NLLs of every choice; the prompt is read once, or a long beginning that all share."""
+    rows = [
+        [Encoded(tuple(f"{begins}{i}: question {i}?".encode()), (*choice, 257)) for choice in (b"a", b"bcd", b"")]
+        for i in "123"
+    ]
+    seen: list[int] = []
+    handle = model.model.register_forward_pre_hook(
+        lambda _, __, given: seen.append(given["input_ids"].numel()), with_kwargs=True
+    )
     got = choice_nlls(model, rows)[0]
+    handle.remove()
+    assert len(seen) == passes
     for choices, found in zip(rows, got, strict=True):
         wanted = [alone(model, choice).nll * len(choice.answer) for choice in choices]
         assert list(found) == pytest.approx(wanted, rel=1e-4)

@@ -1,11 +1,13 @@
-"""Intervals against slow, obvious references."""
+"""Intervals and tests of differences against slow, obvious references."""
 
 import random
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 
+from hubexpert.significance import holm, mcnemar, p_value, sign_flips
 from hubexpert.statistics import bootstrap, paired, wilson
 
 
@@ -96,3 +98,97 @@ def test_no_values_or_unequal_lengths_are_refused() -> None:
         bootstrap([], seed=0)
     with pytest.raises(ValueError, match="pairs"):
         paired([1.0, 0.0], [1.0], seed=0)
+
+
+def slow_flips(differences: list[float]) -> float:
+    """Every pattern of signs, in fractions: the share whose sum is at least as far from 0."""
+    exact = [Fraction(d) for d in differences]
+    observed = abs(sum(exact, Fraction(0)))
+    patterns = list(product((1, -1), repeat=len(exact)))
+    sums = [sum((s * d for s, d in zip(signs, exact, strict=True)), Fraction(0)) for signs in patterns]
+    return sum(abs(total) >= observed for total in sums) / len(sums)
+
+
+@pytest.mark.parametrize("won", range(7))
+@pytest.mark.parametrize("lost", range(5))
+def test_mcnemar_counts_the_coins_that_fall_at_least_as_unevenly(won: int, lost: int) -> None:
+    falls = [sum(coins) for coins in product((0, 1), repeat=won + lost)]
+    extreme = sum(abs(2 * heads - won - lost) >= abs(won - lost) for heads in falls)
+    assert mcnemar(won, lost) == pytest.approx(extreme / len(falls))
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "p"),
+    [(0, 0, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (8, 1, 20 / 512), (9, 3, 598 / 4096), (15, 5, 43400 / 2**20)],
+)
+def test_mcnemar_gives_the_values_of_binomial_tables(won: int, lost: int, p: float) -> None:
+    """2 (1 + 9) / 2⁹, 2 (1 + 12 + 66 + 220) / 2¹² and so on."""
+    assert mcnemar(won, lost) == p
+    assert mcnemar(lost, won) == p
+
+
+def test_mcnemar_holds_where_floating_point_would_not() -> None:
+    """2¹⁰⁰⁰ and more patterns; near the middle the normal distribution says about the same."""
+    assert mcnemar(1000, 0) == 2.0**-999
+    assert mcnemar(5100, 4900) == pytest.approx(0.0466, abs=1e-4)  # z = (200 - 1) / 100 with continuity correction
+
+
+def test_values_of_zero_and_one_are_tested_by_their_discordant_pairs_alone() -> None:
+    """Also where sign flips would be drawn; examples with equal values change nothing."""
+    first, second = [1.0] * 30 + [0.0] * 20, [1.0] * 10 + [0.0] * 30 + [1.0] * 5 + [0.0] * 5
+    assert p_value(first, second, seed=0) == mcnemar(20, 5)
+    assert p_value([*first, 1.0, 0.0], [*second, 1.0, 0.0], seed=1) == mcnemar(20, 5)
+
+
+def test_sign_flips_of_few_differences_are_all_counted() -> None:
+    source = random.Random(0)
+    for n in range(8):
+        differences = [source.choice([-0.6, -0.3, 0.0, 0.1, 0.3, 0.7]) for _ in range(n)]
+        assert sign_flips(differences, seed=0) == pytest.approx(slow_flips([round(10 * d) for d in differences]))
+
+
+def test_sign_flips_and_mcnemar_agree_where_both_are_exact() -> None:
+    for won, lost in ((9, 2), (6, 6), (0, 12)):
+        assert sign_flips([1.0] * won + [-1.0] * lost + [0.0] * 40, seed=0) == pytest.approx(mcnemar(won, lost))
+
+
+def test_drawn_sign_flips_are_near_the_exact_test_seeded_and_never_zero() -> None:
+    drawn = sign_flips([1.0] * 30 + [-1.0] * 18, seed=4)
+    assert drawn == pytest.approx(mcnemar(30, 18), abs=0.015)
+    assert sign_flips([1.0] * 30 + [-1.0] * 18, seed=4) == drawn != sign_flips([1.0] * 30 + [-1.0] * 18, seed=5)
+    assert sign_flips([0.5] * 60, seed=0) == 1 / 10_001
+    assert p_value([0.5, 0.25] * 50, [0.5, 0.25] * 50, seed=0) == 1.0
+
+
+def test_equal_systems_are_called_different_in_at_most_5_of_100_comparisons() -> None:
+    source = np.random.default_rng(0)
+    found = sum(p_value(*source.random((2, 20)).round(1).tolist(), seed=i) <= 0.05 for i in range(200))
+    assert 2 <= found <= 20
+
+
+def test_holm_gives_what_is_worked_out_by_hand() -> None:
+    """Times 4, 3, 2 and 1 from the smallest on, never less than the one before, never more than 1; order kept."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    assert holm([0.9, 0.5]) == (1.0, 1.0)
+    assert holm([0.02]) == (0.02,)
+    assert holm([]) == ()
+
+
+def test_holm_rejects_what_the_step_down_procedure_rejects() -> None:
+    """From the smallest on while p ≤ α / (m - j + 1); the first that is not ends it."""
+    source = random.Random(1)
+    for _ in range(200):
+        values = [source.random() ** 3 for _ in range(source.randint(1, 6))]
+        rejected = set()
+        for place, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+            if values[index] > 0.05 / (len(values) - place):
+                break
+            rejected.add(index)
+        assert {i for i, adjusted in enumerate(holm(values)) if adjusted <= 0.05} == rejected
+
+
+def test_tests_without_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="no pairs"):
+        p_value([], [], seed=0)
+    with pytest.raises(ValueError, match="no pairs"):
+        p_value([1.0], [1.0, 0.0], seed=0)

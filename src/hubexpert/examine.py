@@ -48,13 +48,22 @@ def answer_length(tokenizer: Any, examples: Sequence[Example]) -> int:
 
 
 def examine(
-    model: Lm, examples: Sequence[Example], metric: str, *, max_new_tokens: int, lanes: Lanes = ALONE
+    model: Lm,
+    examples: Sequence[Example],
+    metric: str,
+    *,
+    max_new_tokens: int,
+    lanes: Lanes = ALONE,
+    shots: Sequence[Example] = (),
 ) -> list[Answers]:
-    """Every lane's answers to the examples: greedily given, or chosen by likelihood, and the gold outputs weighed."""
-    encoded = [encode(model.tokenizer, example, expanded(example)) for example in examples]
+    """Every lane's answers to the examples: greedily given, or chosen by likelihood, and the gold outputs weighed.
+
+    `shots` stand before every example in the prompt (`baselines.in_context` says how many fit).
+    """
+    encoded = [encode(model.tokenizer, example, expanded(example), shots) for example in examples]
     if metric == LIKELIHOOD:
         told = read(model, encoded, max_new_tokens=0, lanes=lanes)
-        values = _chosen(model, examples, lanes)
+        values = _chosen(model, examples, lanes, shots)
     else:
         enough = lambda index, text: decided(metric, text, examples[index])  # noqa: E731
         told = read(model, encoded, max_new_tokens=max_new_tokens, enough=enough, lanes=lanes)
@@ -65,10 +74,10 @@ def examine(
     ]
 
 
-def _chosen(model: Lm, examples: Sequence[Example], lanes: Lanes) -> list[list[float]]:
+def _chosen(model: Lm, examples: Sequence[Example], lanes: Lanes, shots: Sequence[Example]) -> list[list[float]]:
     """1 where the likeliest choice, calibrated by an input that says nothing, is the gold one, else 0."""
-    asked = [_asked(model, example, example.choices) for example in examples]
-    neutral = [_asked(model, e.model_copy(update={"input": NEUTRAL}), e.choices) for e in examples]
+    asked = [_asked(model, example, shots) for example in examples]
+    neutral = [_asked(model, e.model_copy(update={"input": NEUTRAL}), shots) for e in examples]
     different = list(dict.fromkeys(neutral))  # examples with the same choices have the same priors
     told, priors = (choice_nlls(model, rows, lanes=lanes) for rows in (asked, different))
     values = []
@@ -79,6 +88,6 @@ def _chosen(model: Lm, examples: Sequence[Example], lanes: Lanes) -> list[list[f
     return values
 
 
-def _asked(model: Lm, example: Example, choices: Sequence[str]) -> tuple[Encoded, ...]:
+def _asked(model: Lm, example: Example, shots: Sequence[Example]) -> tuple[Encoded, ...]:
     """Every choice as the answer to the example's prompt."""
-    return tuple(encode(model.tokenizer, example, choice) for choice in choices)
+    return tuple(encode(model.tokenizer, example, choice, shots) for choice in example.choices)

@@ -29,10 +29,14 @@ TOKENS_IN_BATCH = 2048
 
 @dataclass(frozen=True)
 class Lm:
-    """A causal language model and its tokenizer on one device."""
+    """A causal language model and its tokenizer on one device.
+
+    `caches` is False where the model must read every text from its beginning: no keys and values are kept.
+    """
 
     model: Any
     tokenizer: Any
+    caches: bool = True
 
     @property
     def device(self) -> torch.device:
@@ -174,18 +178,30 @@ def user_turn(example: Example) -> str:
     return _template().render(instruction=example.instruction, input=example.input, options=options)
 
 
-def prompt_text(tokenizer: Any, example: Example) -> str:
-    """The prompt as the model sees it: the base's chat template with one user turn, or plain text without one."""
+def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ()) -> str:
+    """The prompt as the model sees it: the base's chat template with one user turn, or plain text without one.
+
+    Shots stand before it in their order: as earlier turns of user and assistant, or as text, each with an empty line
+    behind its output.
+    """
     if tokenizer.chat_template:
-        turns = [{"role": "user", "content": user_turn(example)}]
+        said = [text for shot in shots for text in (user_turn(shot), shot.output)]
+        turns = [
+            {"role": "assistant" if place % 2 else "user", "content": text}
+            for place, text in enumerate([*said, user_turn(example)])
+        ]
         text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return text
-    return f"{tokenizer.bos_token or ''}{user_turn(example)}\n"
+    shown = "".join(f"{user_turn(shot)}\n{shot.output}\n\n" for shot in shots)
+    return f"{tokenizer.bos_token or ''}{shown}{user_turn(example)}\n"
 
 
-def encode(tokenizer: Any, example: Example, answer: str) -> Encoded:
-    """Token ids of the example's prompt and of `answer` with the end-of-turn token; equal in training and scoring."""
-    prompt = tokenizer(prompt_text(tokenizer, example), add_special_tokens=False).input_ids
+def encode(tokenizer: Any, example: Example, answer: str, shots: Sequence[Example] = ()) -> Encoded:
+    """Token ids of the example's prompt and of `answer` with the end-of-turn token; equal in training and scoring.
+
+    `shots` are shown in the prompt, outputs without rationales.
+    """
+    prompt = tokenizer(prompt_text(tokenizer, example, shots), add_special_tokens=False).input_ids
     target = tokenizer(answer, add_special_tokens=False).input_ids
     return Encoded(tuple(prompt), (*target, tokenizer.eos_token_id))
 

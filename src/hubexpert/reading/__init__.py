@@ -15,7 +15,14 @@ from transformers import DynamicCache
 
 from hubexpert.lm import Encoded, Lm, generate, left_padded, mean_nll
 from hubexpert.reading.answers import Answer, Pending, chosen, go_on, groups, joined, look
-from hubexpert.reading.batches import COST_OF_A_BATCH, MOST_TOKENS, in_batches, kind_of_device, tokens_at_once
+from hubexpert.reading.batches import (
+    COST_OF_A_BATCH,
+    MOST_TOKENS,
+    in_batches,
+    kind_of_device,
+    rows_at_once,
+    tokens_at_once,
+)
 from hubexpert.reading.lanes import ALONE, Lanes
 from hubexpert.reading.prefix import common, shareable
 
@@ -76,8 +83,10 @@ def read(
 
         lengths = [len(row.prompt) - shared + len(row.answer) for row in rows]
         budget = tokens_at_once(lm) // lanes.count
+        most_rows = rows_at_once(lm, shared + max(lengths)) // lanes.count
         kind = kind_of_device(lm.device)
-        pending = [left for left in in_batches(lengths, budget, COST_OF_A_BATCH[kind], read_batch) if left]
+        batches = in_batches(lengths, budget, COST_OF_A_BATCH[kind], most_rows, read_batch)
+        pending = [left for left in batches if left]
         for group in groups(pending, MOST_TOKENS[kind]):
             go_on(lm, joined(group), max_new_tokens, lanes)
     readings = [Reading(nll, answer.text) for nll, answer in zip(nlls, answers, strict=True)]

@@ -16,10 +16,10 @@ from hubexpert.lm import Encoded, Lm, left_padded
 def shareable(model: Lm, longest: int) -> bool:
     """Whether keys and values of `longest` tokens can be kept, shared and left out again: attention to all of them.
 
-    Not where a model keeps a recurrent state, or attends to fewer tokens.
+    Not where a model keeps a recurrent state, attends to fewer tokens, or does not cache.
     """
     layers = DynamicCache(config=model.model.config).layers
-    return all(
+    return model.caches and all(
         type(layer) is DynamicLayer or (type(layer) is DynamicSlidingWindowLayer and layer.sliding_window >= longest)
         for layer in layers
     )
