@@ -1,8 +1,8 @@
 """Who contributes what: Shapley values of the experts on the task's metric, and what is lost without each.
 
-The value of a group of experts is the mean of the metric where all others are silent: they add nothing, the group's
-gates stay as they are in the whole mixture, and the shared expert always speaks. So the empty group is the base with
-the shared expert, and the whole group the routed mixture.
+The value of a group of experts is the mean of the metric where all others are silent: the router goes on as before,
+but what it gives to the others adds nothing and goes to nobody else; the shared expert always speaks. So the empty
+group is the base with the shared expert, and the whole group the routed mixture.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -20,7 +20,7 @@ def spoken(model: Lm, examples: Sequence[Example], *, max_new_tokens: int) -> tu
     does not adapt its gate means that nobody speaks; it counts all the same.
 
     Args:
-        model: the routed mixture, loaded.
+        model: the routed mixture, loaded, of one expert at least.
         examples: a few; their outputs are not looked at.
         max_new_tokens: the longest answer.
     """
