@@ -117,7 +117,7 @@ def test_many_players_keep_within_what_may_be_evaluated(players: int, most: int)
     """Each coalition once, all but one player among them; equal seeds give equal coalitions, others do not."""
     plan = design(players, most=most, seed=3)
     assert not plan.exact
-    assert most / 3 < len(plan.coalitions) <= most + 8  # four pairs of 16 players need 138
+    assert most / 2 < len(plan.coalitions) <= most + 2  # four pairs of 16 players need 130
     assert len(set(plan.coalitions)) == len(plan.coalitions)
     assert set(combinations(range(players), players - 1)) < set(plan.coalitions)
     assert plan.coalitions == design(players, most=most, seed=3).coalitions
@@ -158,8 +158,9 @@ def test_the_interval_covers_what_the_orders_leave_open() -> None:
     truth = values(exact(8), chances)[:, 0]
 
     def trial(seed: int) -> tuple[Design, Game]:
-        luck = 0.02 * np.random.default_rng(seed).standard_normal(20)
-        return sampled(8, pairs=5, seed=seed), {coalition: chance + luck for coalition, chance in chances.items()}
+        generator = np.random.default_rng(seed)
+        game = {coalition: chance + 0.02 * generator.standard_normal(20) for coalition, chance in chances.items()}
+        return sampled(8, pairs=5, seed=seed), game
 
     inside, bare = _covered(trial, truth, 40)
     assert 0.9 * 320 <= inside <= 0.99 * 320

@@ -71,7 +71,7 @@ def design(players: int, *, most: int, seed: int) -> Design:
     """
     if 2**players <= most:
         return exact(players)
-    affordable = (most - 2 - players) // (2 * (players - 1))  # beside empty, whole and all but one
+    affordable = (most - 2 - players) // (2 * max(1, players - 2))  # beside empty, whole and all but one
     return sampled(players, pairs=max(LEAST_PAIRS, affordable), seed=seed)
 
 
