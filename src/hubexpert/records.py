@@ -363,6 +363,39 @@ class Report(Record):
         raise KeyError(name)
 
 
+class Contribution(Record):
+    """What one expert contributes to the routed mixture on held-out examples, with 95 % intervals."""
+
+    source: Source
+    shapley: float = Field(description="what it adds to the metric on joining the others, over all orders of joining")
+    low: float
+    high: float
+    leave_one_out: float = Field(description="what the whole mixture loses without it")
+    loo_low: float
+    loo_high: float
+
+
+class Contributions(Record):
+    """Every expert's contribution: the Shapley values add up to `whole` - `empty`."""
+
+    metric: str
+    n: int = Field(description="examples")
+    coalitions: int = Field(description="how many groups of experts were measured")
+    exact: bool = Field(description="whether these are all groups; otherwise orders of joining were drawn")
+    empty: float = Field(description="the metric with every routed expert silent: the base and the shared expert")
+    whole: float = Field(description="the metric of the routed mixture")
+    experts: tuple[Contribution, ...] = Field(description="in the mixture's order")
+
+
+class TokenShares(Record):
+    """Which expert spoke where in one example: the mean gate of every expert over all modules, token by token."""
+
+    example: int = Field(description="its place among the examples given")
+    tokens: tuple[str, ...] = Field(description="pieces of text, one a token; together they are the whole text")
+    shares: tuple[tuple[float, ...], ...] = Field(description="[tokens][experts], each token's add up to 1")
+    answer: int = Field(description="the place of the answer's first token; prompt before, greedy answer from there")
+
+
 class Published(Record):
     """Where the mixture went: `changed` is False when the repository already held exactly this."""
 

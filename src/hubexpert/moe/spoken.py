@@ -1,0 +1,87 @@
+"""Which expert spoke where: the gates of every token of a few examples, prompt and greedy answer."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from hubexpert.lm import Lm, continuations, encode
+from hubexpert.moe.adapter import gated_layers
+from hubexpert.records import Example, TokenShares
+
+UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a decoder makes of the first bytes of a character
+
+
+def spoken(model: Lm, examples: Sequence[Example], *, max_new_tokens: int) -> tuple[TokenShares, ...]:
+    """Of every example the mixture's greedy answer, and each expert's mean gate over all modules, token by token.
+
+    A prompt that leaves no room for the answer in the model's context is cut from the left. In a module that an expert
+    does not adapt its gate means that nobody speaks; it counts all the same.
+
+    Args:
+        model: the routed mixture, loaded, of one expert at least.
+        examples: a few; their outputs are not looked at.
+        max_new_tokens: the longest answer.
+    """
+    room = max(1, model.context - max_new_tokens)
+    prompts = [encode(model.tokenizer, example, "").prompt[-room:] for example in examples]
+    answers = continuations(model, prompts, max_new_tokens=max_new_tokens)
+    return tuple(
+        TokenShares(
+            example=index,
+            tokens=tuple(pieces(model.tokenizer, (*prompt, *answer))),
+            shares=tuple(tuple(round(share, 4) for share in token) for token in _shares(model, (*prompt, *answer))),
+            answer=len(prompt),
+        )
+        for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+    )
+
+
+@torch.inference_mode()
+def _shares(model: Lm, tokens: Sequence[int]) -> list[list[float]]:
+    """[tokens][experts]: the mean gate over all modules, from one pass over the text."""
+    with _listening(model.model) as heard:
+        model.model(input_ids=torch.tensor([tokens], device=model.device), use_cache=False, logits_to_keep=1)
+    shares: list[list[float]] = torch.stack(heard).mean(0)[0].tolist()
+    return shares
+
+
+@contextmanager
+def _listening(model: Any) -> Iterator[list[torch.Tensor]]:
+    """Within the block every pass adds each module's gates, [batch, tokens, experts] in float32, to the list."""
+    heard: list[torch.Tensor] = []
+
+    def hook(layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        heard.append(layer.gate(inputs[0]).float())
+
+    handles = [gate.register_forward_pre_hook(hook) for gate, _ in gated_layers(model).values()]
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
+    """The text of every token, special ones too; put together they are the decoded whole.
+
+    A character of which each token has only some bytes stands with the last of them, and the others are empty. Tokens
+    are decoded behind the piece before them, because a tokenizer may drop the space that begins a text.
+    """
+    found: list[str] = []
+    before = begun = 0  # where the last finished piece begins, and where it ends
+    for place in range(len(tokens)):
+        known = _decoded(tokenizer, tokens[before:begun])
+        text = _decoded(tokenizer, tokens[before : place + 1])
+        if text.endswith(UNFINISHED) and place + 1 < len(tokens):
+            found.append("")
+            continue
+        found.append(text[len(known) :])
+        before, begun = begun, place + 1
+    return found
+
+
+def _decoded(tokenizer: Any, tokens: Sequence[int]) -> str:
+    text: str = tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return text
