@@ -9,7 +9,7 @@ import pytest
 
 from hubexpert.contribution_figures import contribution_bars, kind_shares, share_map
 from hubexpert.figures import save
-from hubexpert.records import Build, Contribution, Contributions, ExpertRecord, Source
+from hubexpert.records import Build, Contribution, Contributions, ExpertRecord, Source, Tuning
 
 KINDS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -26,6 +26,7 @@ def a_build(shares: dict[str, tuple[float, ...]]) -> Build:
     )
     return Build(
         experts=experts, shared_rank=0, rank=8, uses_rank_pattern=False, top_k=2, shares=shares, losses=(), examples=4,
+        tuning=Tuning(learning_rate=1e-3, epochs=1),
         files={}, packages={},
     )  # fmt: skip
 

@@ -15,10 +15,11 @@ from hubexpert.factors import read_factors
 from hubexpert.lm import Encoded, Lm, continuations, encode
 from hubexpert.moe.adapter import attach, gated_layers, load, save
 from hubexpert.moe.contributions import contributions, heard
+from hubexpert.moe.initial import random_routers
+from hubexpert.moe.listen import fold_means, mean_gates
 from hubexpert.moe.spoken import pieces, spoken
 from hubexpert.moe.widen import linears, widen
 from hubexpert.records import Contributions, Example, Source
-from hubexpert.train import fold_means, mean_gates
 from hubexpert.workspace import Journal
 from tests import tiny
 from tests.pipeline.world import INSTRUCTION, rows, solver
@@ -47,7 +48,7 @@ def mixture(folders: Sequence[Path], *, strength: float = 1.0) -> Lm:
     base = tiny.model()
     factors = [read_factors(folder) for folder in folders]
     wide = widen(factors, linears(base, {s for f in factors for s in f.suffixes}), shared_rank=0, seed=1)
-    model = attach(base, wide, top_k=len(folders), seed=1)
+    model = attach(base, wide, random_routers(wide, seed=1), top_k=len(folders))
     for gate, b in gated_layers(model).values():
         gate.router.data.zero_()
         b.weight.data *= strength * len(folders)

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hubexpert.experts.load import adapter_factors
 from hubexpert.lm import Lm
 from hubexpert.records import Selection, Source
-from hubexpert.systems import Contest, Form, System, learned
+from hubexpert.systems import Contest, Form, System
+from hubexpert.systems.form import factors_of, learned
 from hubexpert.trained import mixture_start
 
 
@@ -44,7 +44,7 @@ def system(model: Lm, contest: Contest, name: str, experts: tuple[Source, ...]) 
 
     @contextmanager
     def opened() -> Iterator[Form]:
-        start = mixture_start(model, [adapter_factors(source, lambda: model.model) for source in experts], lesson)
+        start = mixture_start(model, [factors_of(model, source) for source in experts], lesson)
         with learned(model, start, lesson, name, ["variant", name], tuning=tuning) as form:
             yield form
 

@@ -11,6 +11,7 @@ from hubexpert.lm import Lm
 from hubexpert.measure import measure
 from hubexpert.progress import track
 from hubexpert.records import Cost, Difference, Measured, Report, SystemScore
+from hubexpert.significance import holm, p_value
 from hubexpert.statistics import bootstrap, paired
 from hubexpert.systems import ROUTED, Contest, Form, System, systems
 from hubexpert.verdict import judge
@@ -42,25 +43,30 @@ def measured(model: Lm, contest: Contest, system: System, journal: Journal) -> M
     done = journal.read()
     if key not in done:
         with system.open() as form:
-            values = _answer(form.model, contest, longest, f"evaluating {system.name}")
-            found = Measured(values=tuple(values), cost=_cost(form, contest), tuning=form.tuning)
+            values = form.values or _answer(form, contest, longest, f"evaluating {system.name}")
+            found = Measured(values=values, cost=_cost(form, contest), tuning=form.tuning)
         journal.append(key, found)
         return found
     return Measured.model_validate(done[key])
 
 
-def _answer(model: Lm, contest: Contest, longest: int, label: str) -> list[float]:
+def _answer(form: Form, contest: Contest, longest: int, label: str) -> tuple[float, ...]:
     """The metric's value of each held-out example."""
     values: list[float] = []
-    for start in track(range(0, len(contest.test), PER_CALL), label, quiet=contest.lesson.quiet):
-        some = contest.test[start : start + PER_CALL]
-        values += examine(model, some, contest.metric, max_new_tokens=longest)[0].values
-    return values
+    # shots that all prompts begin with are read once a call
+    per_call = len(contest.test) if form.shots else PER_CALL
+    for start in track(range(0, len(contest.test), per_call), label, quiet=contest.lesson.quiet):
+        some = contest.test[start : start + per_call]
+        values += examine(form.model, some, contest.metric, max_new_tokens=longest, shots=form.shots)[0].values
+    return tuple(values)
 
 
-def _cost(form: Form, contest: Contest) -> Cost:
+def _cost(form: Form, contest: Contest) -> Cost | None:
+    """What is stored, and the time; that of a longer prompt is not measured, as servers keep what prompts share."""
+    if form.values is not None:
+        return None
     prompts = [lm.encode(form.model.tokenizer, example, "").prompt for example in contest.test]
-    ratio = latency(form.model, form.without, prompts, prompts) if form.parameters else 1.0
+    ratio = latency(form.model, form.without, prompts) if form.parameters else None if form.shots else 1.0
     return Cost(parameters=form.parameters, rank=form.rank, latency=ratio)
 
 
@@ -74,7 +80,7 @@ def chance(contest: Contest) -> float:
 
 def report(compared: Sequence[System], results: Mapping[str, Measured], contest: Contest, *, removed: int) -> Report:
     """The scores with their intervals, routed minus each of the others, and the verdict."""
-    seed, scores, differences = contest.lesson.seed, [], []
+    seed, scores = contest.lesson.seed, []
     for system in compared:
         found = results[system.name]
         low, high = bootstrap(found.values, seed=seed)
@@ -91,6 +97,7 @@ def report(compared: Sequence[System], results: Mapping[str, Measured], contest:
                 tuning=found.tuning,
             )
         )
+    differences = _differences(results, seed)
     verdict, sentence = judge(scores, differences)
     return Report(
         systems=tuple(scores),
@@ -100,3 +107,15 @@ def report(compared: Sequence[System], results: Mapping[str, Measured], contest:
         removed=removed,
         chance=chance(contest),
     )
+
+
+def _differences(results: Mapping[str, Measured], seed: int) -> list[Difference]:
+    """Routed minus each of the others, with intervals and p-values, corrected for their number (Holm)."""
+    ours = results[ROUTED].values
+    others = {name: found.values for name, found in results.items() if name != ROUTED}
+    told = [p_value(ours, values, seed=seed) for values in others.values()]
+    found = []
+    for (name, values), p, adjusted in zip(others.items(), told, holm(told), strict=True):
+        mean, low, high = paired(ours, values, seed=seed)
+        found.append(Difference(first=ROUTED, second=name, value=mean, low=low, high=high, p=p, adjusted=adjusted))
+    return found

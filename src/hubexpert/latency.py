@@ -15,7 +15,6 @@ def latency(
     model: Lm,
     without: Callable[[], AbstractContextManager[Any]],
     prompts: Sequence[Sequence[int]],
-    plain: Sequence[Sequence[int]],
 ) -> float:
     """Seconds of the system over seconds of the base for the same few greedy answers, the median of three rounds.
 
@@ -25,14 +24,13 @@ def latency(
     Args:
         model: the system.
         without: within this block `model` is the base.
-        prompts: what the system is asked, as token ids.
-        plain: what the base is asked: the same, unless the system's prompts are longer.
+        prompts: what both are asked, as token ids.
     """
     ratios = []
     for _ in range(ROUNDS + 1):
         system = _seconds(model, prompts[:PROMPTS])
         with without():
-            ratios.append(system / _seconds(model, plain[:PROMPTS]))
+            ratios.append(system / _seconds(model, prompts[:PROMPTS]))
     return round(median(ratios[1:]), 3)
 
 

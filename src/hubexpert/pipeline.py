@@ -379,6 +379,7 @@ def contest(project: Project) -> "Contest":
         test=test,
         metric=task(project).metric,
         lesson=_lesson(project, project.workspace.root / CHECKPOINTS / fingerprint(made)[:16]),
+        peers=project.recipe.evaluate.peers,
     )
 
 

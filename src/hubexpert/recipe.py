@@ -223,6 +223,25 @@ class TrainSection(Section):
         return self
 
 
+Peer = Literal["lorahub", "arrow", "x-lora"]
+
+
+class EvaluateSection(Section):
+    """What the mixture is compared with beyond what always is, and how far its experts are told apart.
+
+    Attributes:
+        peers: other ways to mix the same experts.
+        contributions: on how many held-out rows the experts' contributions are measured; 0: not at all.
+        repeats: how often the shots are cut into folds anew, where there are no held-out rows.
+        folds: how many folds these are.
+    """
+
+    peers: tuple[Peer, ...] = ()
+    contributions: Annotated[int, Field(ge=0)] = 100
+    repeats: Annotated[int, Field(gt=0)] = 2
+    folds: Annotated[int, Field(ge=2)] = 4
+
+
 class PublishSection(Section):
     """Where the expert goes."""
 
@@ -240,6 +259,7 @@ class Recipe(Section):
     data: DataSection = DataSection()
     experts: ExpertsSection = ExpertsSection()
     train: TrainSection = TrainSection()
+    evaluate: EvaluateSection = EvaluateSection()
     publish: PublishSection = PublishSection()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 

@@ -343,26 +343,6 @@ class Difference(Record):
     adjusted: float | None = None
 
 
-class Report(Record):
-    """The comparison on held-out examples, and the verdict drawn from it."""
-
-    systems: tuple[SystemScore, ...]
-    differences: tuple[Difference, ...]
-    verdict: Literal["ship", "ship-single", "do-not-ship"]
-    sentence: str
-    removed: int = Field(default=0, description="held-out examples removed because they stand among the shots")
-    chance: float | None = Field(
-        default=None, description="what needs no skill scores: the shots' commonest output, or guessing among choices"
-    )
-
-    def system(self, name: str) -> SystemScore:
-        """The system called `name`; KeyError where it was not measured."""
-        for system in self.systems:
-            if system.name == name:
-                return system
-        raise KeyError(name)
-
-
 class Contribution(Record):
     """What one expert contributes to the routed mixture on held-out examples, with 95 % intervals."""
 
@@ -394,6 +374,30 @@ class TokenShares(Record):
     tokens: tuple[str, ...] = Field(description="pieces of text, one a token; together they are the whole text")
     shares: tuple[tuple[float, ...], ...] = Field(description="[tokens][experts], each token's add up to 1")
     answer: int = Field(description="the place of the answer's first token; prompt before, greedy answer from there")
+
+
+class Report(Record):
+    """The comparison on held-out examples, and the verdict drawn from it."""
+
+    systems: tuple[SystemScore, ...]
+    differences: tuple[Difference, ...]
+    verdict: Literal["ship", "ship-single", "do-not-ship"]
+    sentence: str
+    protocol: Literal["held-out", "cross-validation"] = Field(
+        default="held-out", description="what was measured on: held-out examples, or the shots by cross-validation"
+    )
+    removed: int = Field(default=0, description="held-out examples removed because they stand among the shots")
+    chance: float | None = Field(
+        default=None, description="what needs no skill scores: the shots' commonest output, or guessing among choices"
+    )
+    contributions: Contributions | None = None
+
+    def system(self, name: str) -> SystemScore:
+        """The system called `name`; KeyError where it was not measured."""
+        for system in self.systems:
+            if system.name == name:
+                return system
+        raise KeyError(name)
 
 
 class Published(Record):

@@ -55,13 +55,16 @@ def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
     return [lm.encode(model.tokenizer, example, expanded(example)) for example in examples]
 
 
-def mixture_start(model: Lm, experts: Sequence[Factors], lesson: Lesson) -> Start:
-    """The experts side by side with a fresh shared expert, and routers that start as the section says."""
-    section, seed = lesson.section, lesson.seed
+def mixture_wide(model: Lm, experts: Sequence[Factors], lesson: Lesson) -> Wide:
+    """The experts side by side with a fresh shared expert, on every module that one of them adapts in any layer."""
     layers = linears(model.model, {suffix for expert in experts for suffix in expert.suffixes})
-    wide = widen(experts, layers, shared_rank=section.shared_rank, seed=seed)
-    encoded = encode_all(model, lesson.shots)
-    return Start(wide, routers(model, experts, wide, encoded, section.initial, seed=seed))
+    return widen(experts, layers, shared_rank=lesson.section.shared_rank, seed=lesson.seed)
+
+
+def mixture_start(model: Lm, experts: Sequence[Factors], lesson: Lesson) -> Start:
+    """The mixture with routers that start as the section says."""
+    wide, encoded = mixture_wide(model, experts, lesson), encode_all(model, lesson.shots)
+    return Start(wide, routers(model, experts, wide, encoded, lesson.section.initial, seed=lesson.seed))
 
 
 def single_start(factors: Factors) -> Start:

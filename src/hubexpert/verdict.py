@@ -60,9 +60,7 @@ def shown(difference: Difference) -> bool:
     return difference.low > 0 and (difference.adjusted is None or difference.adjusted < SIGNIFICANT)
 
 
-def _best_as_good(
-    names: Sequence[str], scores: dict[str, SystemScore], against: dict[str, Difference]
-) -> str | None:
+def _best_as_good(names: Sequence[str], scores: dict[str, SystemScore], against: dict[str, Difference]) -> str | None:
     """Of these systems the best that routed is not shown to beat."""
     as_good = [name for name in names if name in against and not shown(against[name])]
     return max(as_good, key=lambda name: scores[name].value, default=None)

@@ -88,7 +88,8 @@ def test_the_whole_line(project: Callable[..., Path], ids: torch.Tensor, tmp_pat
         name: BAD[name] for name in ("bad-nan", "bad-zero")
     }
     assert [system.name for system in lock.report.systems] == [
-        *("base", "best-single", "best-single-tuned", "static", "routed", "fresh-lora", "random-experts"),
+        *("majority", "base", "base-shots", "best-single", "best-single-tuned"),
+        *("static", "routed", "fresh-lora", "random-experts"),
     ]
     assert all(system.n == 60 for system in lock.report.systems)
     assert lock.report.system("base").value < 0.1

@@ -1,13 +1,13 @@
 """Which expert spoke where: the gates of every token of a few examples, prompt and greedy answer."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from hubexpert.lm import Lm, continuations, encode
 from hubexpert.moe.adapter import gated_layers
+from hubexpert.moe.listen import listening
 from hubexpert.records import Example, TokenShares
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a decoder makes of the first bytes of a character
@@ -41,26 +41,12 @@ def spoken(model: Lm, examples: Sequence[Example], *, max_new_tokens: int) -> tu
 @torch.inference_mode()
 def _shares(model: Lm, tokens: Sequence[int]) -> list[list[float]]:
     """[tokens][experts]: the mean gate over all modules, from one pass over the text."""
-    with _listening(model.model) as heard:
+    gates = {module: gate for module, (gate, _) in gated_layers(model.model).items()}
+    heard: list[torch.Tensor] = []  # of every module [batch, tokens, experts]
+    with listening(dict(gates), lambda module, x: heard.append(gates[module].gate(x).float())):
         model.model(input_ids=torch.tensor([tokens], device=model.device), use_cache=False, logits_to_keep=1)
     shares: list[list[float]] = torch.stack(heard).mean(0)[0].tolist()
     return shares
-
-
-@contextmanager
-def _listening(model: Any) -> Iterator[list[torch.Tensor]]:
-    """Within the block every pass adds each module's gates, [batch, tokens, experts] in float32, to the list."""
-    heard: list[torch.Tensor] = []
-
-    def hook(layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-        heard.append(layer.gate(inputs[0]).float())
-
-    handles = [gate.register_forward_pre_hook(hook) for gate, _ in gated_layers(model).values()]
-    try:
-        yield heard
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
