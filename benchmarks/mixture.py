@@ -29,7 +29,7 @@ TARGETS = (
     ("decoding", "x-lora", "routed", 10.0, False),
     ("memory", "routed", "static", 1.10, True),
 )
-LEAST = 1e-3  # relative: the logits differ
+LEAST = 1e-4  # relative: the logits differ by more than rounding
 SAME = 1e-5  # relative: equal but for rounding in float32
 SLOW = "x-lora"
 SLOW_ROUNDS = 3
@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shared-rank", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--read", default="2x128", help="prompts x tokens of prefill")
     parser.add_argument("--write", default="1x32", help="prompts x tokens of decoding, and as many new ones")
     parser.add_argument("--json", type=Path)

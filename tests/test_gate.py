@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from hubexpert.moe.gate import GatedLinear, fold
+from hubexpert.moe.gate import GatedLinear, fold, gates
 
 EXPERTS, INSIDE = 3, 6
 OWNER = torch.tensor([0, 0, 1, 2, 2, 3, 3])  # 3 is the shared expert
@@ -143,3 +143,12 @@ def test_dropout_of_experts_compiles_to_one_graph() -> None:
     without = [float(one[~unused].float().mean()) for one in drawn]
     assert without == pytest.approx([0.5 - 0.5**3] * 2, abs=0.1)  # none is dropped where all would be
     assert not torch.equal(*drawn)
+
+
+def test_the_logits_that_are_asked_for_gates_stay_as_they_are() -> None:
+    """Callers may use them for more than one thing."""
+    logits = inputs(4)
+    kept = logits.clone()
+    first = gates(logits, 1)
+    assert torch.equal(logits, kept)
+    assert torch.equal(first.argmax(-1), kept.argmax(-1))

@@ -17,7 +17,7 @@ from hubexpert.train import fold_means
 
 RANK = 16
 TOP_K = 2
-SCALE = 0.03  # of the random B: large enough to change every logit, small enough to leave them finite
+SCALE = 0.1  # of the random B: large enough to change every logit, small enough to leave them finite
 SYSTEMS = ("base", "plain", "static", "routed", "arrow", "x-lora")
 
 
