@@ -23,9 +23,14 @@ def gates(logits: torch.Tensor, top_k: int) -> torch.Tensor:
         [..., experts]: the softmax over the top k logits, 0 elsewhere; each token's gates sum to 1. Experts whose
         logits equal the k-th are all used.
     """
+    return _gates(logits.clone(), top_k)
+
+
+def _gates(logits: torch.Tensor, top_k: int) -> torch.Tensor:
+    """The same; the logits are overwritten, which is faster where nobody else has them."""
     if top_k < logits.shape[-1]:
         least = logits.topk(top_k, dim=-1).values[..., -1:]
-        logits = logits.masked_fill(logits < least, float("-inf"))
+        logits.masked_fill_(logits < least, float("-inf"))
     return logits.softmax(-1)
 
 
@@ -38,8 +43,8 @@ class GatedLinear(nn.Linear):
     Attributes:
         routed: False computes the static form.
         dropout: while training, the share of experts that a sequence does without, drawn anew for each.
-        spread: [r, experts]: 1 / mean where the expert owns the rank column, else 0; 0 for silenced experts.
-        always: [r]: 1 where the shared expert owns the rank column, else 0.
+        spread: [r, experts]: what a rank column takes of each gate: 1 / mean where the expert owns it, else 0; 0 for
+            silenced experts. The shared expert's columns take 1 of every gate: gates sum to 1.
     """
 
     def __init__(
@@ -56,7 +61,6 @@ class GatedLinear(nn.Linear):
         self.routed = True
         self.dropout = 0.0
         self.register_buffer("spread", torch.empty(0), persistent=False)
-        self.register_buffer("always", torch.empty(0), persistent=False)
         self.silence(())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -64,14 +68,19 @@ class GatedLinear(nn.Linear):
         inner = nn.functional.linear(x, self.weight)
         if not self.routed:
             return inner
-        return inner * nn.functional.linear(self.gate(x), self.spread, self.always)
+        return inner * nn.functional.linear(self.gate(x), self.spread)
+
+    @property
+    def always(self) -> torch.Tensor:
+        """Whether the shared expert owns the rank column: [r], 1 or 0."""
+        return (self.owner == len(self.mean)).to(self.mean)
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """The gates [..., experts] of the module's input [..., in]."""
         logits = nn.functional.linear(x, self.router)
         if self.training and self.dropout:
             logits = logits.masked_fill(dropped(logits, self.dropout), float("-inf"))
-        return gates(logits, self.top_k)
+        return _gates(logits, self.top_k)
 
     @torch.no_grad()
     def silence(self, experts: Collection[int]) -> None:
@@ -79,8 +88,7 @@ class GatedLinear(nn.Linear):
         number = torch.arange(len(self.mean), device=self.owner.device)
         owns = (self.owner[:, None] == number).to(self.mean)
         owns[:, list(experts)] = 0
-        self.spread = owns / self.mean
-        self.always = (self.owner == len(self.mean)).to(self.mean)
+        self.spread = owns / self.mean + self.always[:, None]
 
 
 def dropped(logits: torch.Tensor, share: float) -> torch.Tensor:
