@@ -19,7 +19,7 @@ from quality_runs.targets import TARGETS, write_project
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 DRAWS = 3
-TRAIN = {"epochs": 6, "learning_rate": [1e-3, 3e-3, 9e-3], "folds": 2, "top_k": 2, "shared_rank": 16}
+TRAIN = {"epochs": 5, "learning_rate": [1e-3, 3e-3], "folds": 2, "batch_size": 4, "top_k": 2, "shared_rank": 16}
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from hubexpert.reading import read
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Tried, Tuning
 from hubexpert.train import train
-from hubexpert.workspace import Journal, fingerprint
+from hubexpert.workspace import METHOD, Journal, fingerprint
 
 Opened = Callable[[], AbstractContextManager[Lm]]
 
@@ -53,7 +53,7 @@ def tune(
     for rate in rates:
         likelihoods: list[list[float]] = []  # [shots][epochs]
         for number, part in enumerate(parts, start=1):
-            entry = fingerprint([key, rate, section, [list(e.prompt + e.answer) for e in encoded], part, seed])
+            entry = fingerprint([METHOD, key, rate, section, [list(e.prompt + e.answer) for e in encoded], part, seed])
             if entry not in done:
                 name = f"{label}, learning rate {rate:g}, fold {number} of {len(parts)}"
                 done[entry] = _fold(opened, encoded, part, section, rate, seed=seed, label=name, quiet=quiet)

@@ -33,7 +33,7 @@ def attach(model: nn.Module, wide: Wide, routers: Mapping[str, torch.Tensor], *,
 
     Args:
         model: the base; its layers are wrapped in place, `PeftModel.unload` takes them out again.
-        wide: what to attach.
+        wide: what to attach; what is trained is a copy.
         routers: module -> [experts, in], as `initial.routers` gives them; empty without experts.
         top_k: how many experts a token uses.
     """
@@ -41,11 +41,13 @@ def attach(model: nn.Module, wide: Wide, routers: Mapping[str, torch.Tensor], *,
     for module in wide.a:
         layer = _layer(peft_model, module)
         device = layer.lora_B[NAME].weight.device
-        layer.lora_B[NAME].weight = nn.Parameter(wide.b[module].to(device))
+        layer.lora_B[NAME].weight = nn.Parameter(wide.b[module].to(device, copy=True))
         if not wide.experts:
-            layer.lora_A[NAME].weight = nn.Parameter(wide.a[module].to(device))
+            layer.lora_A[NAME].weight = nn.Parameter(wide.a[module].to(device, copy=True))
             continue
-        gate = GatedLinear(wide.a[module], routers[module].clone(), wide.owner[module], torch.ones(wide.experts), top_k)
+        gate = GatedLinear(
+            wide.a[module].clone(), routers[module].clone(), wide.owner[module], torch.ones(wide.experts), top_k
+        )
         layer.lora_A[NAME] = gate.to(device)
     return peft_model
 

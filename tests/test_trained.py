@@ -1,0 +1,191 @@
+"""What is trained starts from the same weights every time; learning rate and epochs are chosen by what was left out."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hubexpert.experts.adapted import folds
+from hubexpert.factors import read_factors
+from hubexpert.lm import Lm, encode, mean_nll
+from hubexpert.moe.adapter import gated_layers
+from hubexpert.recipe import TrainSection
+from hubexpert.records import Example
+from hubexpert.train import train
+from hubexpert.trained import Lesson, Start, encode_all, fresh_start, mixture_start, opened, single_start, trained
+from hubexpert.tune import tune
+from hubexpert.workspace import Journal
+from tests import tiny
+
+SHOTS = tuple(Example(input=f"{'ab'[i % 2]}{i}", output=("left", "right")[i % 2]) for i in range(12))
+
+
+@pytest.fixture
+def model() -> Lm:
+    return Lm(tiny.model(), tiny.tokenizer())
+
+
+def lesson(folder: Path, **settings: Any) -> Lesson:
+    section = TrainSection(
+        **{"epochs": 3, "learning_rate": 1e-2, "folds": 0, "shared_rank": 4, "batch_size": 4, **settings}
+    )
+    return Lesson(SHOTS, section, 0, Journal(folder / "tuning.jsonl"), folder / "checkpoints", quiet=True)
+
+
+def starts(model: Lm, folder: Path, learned: Lesson) -> dict[str, Start]:
+    factors = [read_factors(tiny.lora(folder / str(i), seed=i, r=4 + i)) for i in range(2)]
+    mixture = mixture_start(model, factors, learned)
+    return {
+        "mixture": mixture,
+        "single": single_start(factors[0]),
+        "fresh": fresh_start(model, mixture.wide, seed=0),
+    }
+
+
+def rows_read(form: Lm) -> list[int]:
+    """How many rows every pass through the model has, from now on."""
+    seen: list[int] = []
+    form.model.register_forward_pre_hook(
+        lambda _, __, given: seen.append(given["input_ids"].shape[0]), with_kwargs=True
+    )
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["mixture", "single", "fresh"])
+def test_a_start_is_not_changed_by_training(kind: str, model: Lm, tmp_path: Path) -> None:
+    """Opened again it begins where it began: nothing of a fold's training is left for the next, or for the last."""
+    learned = lesson(tmp_path)
+    start = starts(model, tmp_path, learned)[kind]
+    before = {m: (start.wide.a[m].clone(), start.wide.b[m].clone()) for m in start.wide.a}
+    routers = {m: router.clone() for m, router in start.routers.items()}
+    encoded = encode_all(model, SHOTS)
+    untrained = mean_nll(model, encoded)
+    ends = []
+    for _ in range(2):
+        with opened(model, start, learned.section) as form:
+            begins = mean_nll(form, encoded)
+            train(form, encoded, learned.section, None, seed=0, label="", quiet=True)
+            ends.append(mean_nll(form, encoded))
+        assert mean_nll(model, encoded) == untrained
+        assert sum(ends[-1]) < sum(begins) - 1
+    assert ends[0] == ends[1]
+    for module, (a, b) in before.items():
+        assert torch.equal(start.wide.a[module], a)
+        assert torch.equal(start.wide.b[module], b)
+    assert all(torch.equal(start.routers[module], router) for module, router in routers.items())
+
+
+def test_tuning_agrees_with_a_loop_over_folds(model: Lm, tmp_path: Path) -> None:
+    """Each shot's likelihood is that under a training, from the start, on the folds without it; the best mean wins."""
+    learned = lesson(tmp_path, learning_rate=[1e-4, 1e-2], folds=3)
+    start = starts(model, tmp_path, learned)["fresh"]
+    with trained(model, start, learned, "a fresh LoRA", "fresh") as made:
+        found = made.tuning
+    encoded = encode_all(model, SHOTS)
+    means = {}
+    for rate in (1e-4, 1e-2):
+        for epochs in (1, 2, 3):
+            told = []
+            for part in folds(len(SHOTS), 3, seed=0):
+                others = [e for i, e in enumerate(encoded) if i not in part]
+                with opened(model, start, learned.section) as form:
+                    train(
+                        form,
+                        others,
+                        learned.section,
+                        None,
+                        seed=0,
+                        label="",
+                        learning_rate=rate,
+                        stop=epochs,
+                        quiet=True,
+                    )
+                    told += [math.exp(-nll) for nll in mean_nll(form, [encoded[i] for i in part])]
+            means[rate, epochs] = sum(told) / len(told)
+    for trial in found.trials:
+        wanted = [means[trial.learning_rate, epochs] for epochs in (1, 2, 3)]
+        assert trial.likelihoods == pytest.approx(wanted, abs=1e-5)
+    assert (found.learning_rate, found.epochs) == max(means, key=lambda pair: means[pair])
+    assert found.learning_rate == 1e-2
+
+
+def test_a_finished_fold_is_not_trained_again(model: Lm, tmp_path: Path) -> None:
+    """The journal holds one entry a rate and fold; with all of them there, nothing is opened."""
+    learned = lesson(tmp_path, learning_rate=[1e-3, 1e-2], folds=2, epochs=2)
+    start = starts(model, tmp_path, learned)["single"]
+    encoded = encode_all(model, SHOTS)
+
+    def tuned(opening: Any) -> Any:
+        return tune(opening, encoded, learned.section, learned.journal, "x", seed=0, label="", quiet=True)
+
+    first = tuned(lambda: opened(model, start, learned.section))
+    assert len(learned.journal.read()) == 4
+
+    def never() -> Any:
+        raise AssertionError("it was opened again")
+
+    assert tuned(never) == first
+
+
+def test_one_rate_without_folds_is_taken_as_it_is(model: Lm, tmp_path: Path) -> None:
+    learned = lesson(tmp_path)
+    with trained(model, starts(model, tmp_path, learned)["fresh"], learned, "a fresh LoRA", "x") as made:
+        assert (made.tuning.learning_rate, made.tuning.epochs, made.tuning.folds) == (1e-2, 3, 0)
+        assert len(made.losses) == 3
+
+
+def test_a_fresh_lora_has_as_many_parameters_as_the_mixture(model: Lm, tmp_path: Path) -> None:
+    learned = lesson(tmp_path, shared_rank=8)
+    made = starts(model, tmp_path, learned)
+    sizes = {
+        name: sum(t.numel() for t in (*start.wide.a.values(), *start.wide.b.values())) for name, start in made.items()
+    }
+    assert sizes["fresh"] == pytest.approx(sizes["mixture"], rel=0.1)
+    assert made["fresh"].wide.a.keys() == made["mixture"].wide.a.keys()
+
+
+@pytest.mark.parametrize("parts", [("router",), ("experts",), ("router", "experts")])
+def test_only_what_is_named_learns(parts: tuple[str, ...], model: Lm, tmp_path: Path) -> None:
+    learned = lesson(tmp_path, train=parts, epochs=1)
+    start = starts(model, tmp_path, learned)["mixture"]
+    with opened(model, start, learned.section) as form:
+        train(form, encode_all(model, SHOTS), learned.section, None, seed=0, label="", quiet=True)
+        for module, (gate, b) in gated_layers(form.model).items():
+            assert torch.equal(gate.router, start.routers[module]) == ("router" not in parts)
+            assert torch.equal(gate.weight, start.wide.a[module]) == ("experts" not in parts)
+            assert torch.equal(b.weight, start.wide.b[module]) == ("experts" not in parts)
+
+
+def test_routers_may_learn_faster(model: Lm, tmp_path: Path) -> None:
+    """`router_rate` multiplies their learning rate and no other: their first step of AdamW is that much longer."""
+    moved = {}
+    for factor in (1.0, 5.0):
+        learned = lesson(tmp_path, epochs=1, batch_size=12, router_rate=factor, learning_rate=1e-4)
+        start = starts(model, tmp_path, learned)["mixture"]
+        with opened(model, start, learned.section) as form:
+            train(form, encode_all(model, SHOTS), learned.section, None, seed=0, label="", quiet=True)
+            module = "model.layers.1.self_attn.v_proj"
+            gate, _ = gated_layers(form.model)[module]
+            pairs = ((gate.router, start.routers[module]), (gate.weight, start.wide.a[module]))
+            moved[factor] = [float((now.detach() - was).abs().mean()) for now, was in pairs]
+    assert moved[5.0][0] / moved[1.0][0] == pytest.approx(5, rel=0.05)
+    assert moved[5.0][1] == pytest.approx(moved[1.0][1], rel=1e-3)
+
+
+def test_what_prompts_share_is_read_once_and_changes_nothing(model: Lm, tmp_path: Path) -> None:
+    """Training with the prompts' common beginning computed once a step ends where training without it ends."""
+    shots = tuple(e.model_copy(update={"instruction": "Sort the letter."}) for e in SHOTS)
+    ends = []
+    for checkpointing in (False, True):  # with gradient checkpointing nothing is shared
+        learned = lesson(tmp_path, gradient_checkpointing=checkpointing)
+        start = starts(model, tmp_path, learned)["mixture"]
+        with opened(model, start, learned.section) as form:
+            seen = rows_read(form)
+            encoded = [encode(model.tokenizer, e, e.output) for e in shots]
+            train(form, encoded, learned.section, None, seed=0, label="", quiet=True)
+            ends.append({m: gate.weight.detach().clone() for m, (gate, _) in gated_layers(form.model).items()})
+        assert (1 in seen) is not checkpointing
+    for module, weight in ends[0].items():
+        assert tiny.error(weight, ends[1][module]) < 1e-3
