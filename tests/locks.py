@@ -1,6 +1,7 @@
 """A lock for tests: small numbers that hang together, and a folder of build files that it describes."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from hubexpert.recipe import parse_recipe
 from hubexpert.records import (
     Build,
     Candidate,
+    Contribution,
+    Contributions,
     DatasetCandidate,
     Difference,
     Discovery,
@@ -143,6 +146,31 @@ def a_report(verdict: Literal["ship", "ship-single", "do-not-ship"] = "ship") ->
         verdict=verdict,
         sentence="Ship the mixture: it scores 60.0 on 120 held-out examples, +39.0 points [+31.5, +46.5] over base.",
         removed=2,
+        contributions=some_contributions([source(repo) for repo in CHOSEN]),
+    )
+
+
+def some_contributions(experts: Sequence[Source]) -> Contributions:
+    """The first expert adds nothing that is shown, the next ever more."""
+    return Contributions(
+        metric="exact_match",
+        n=100,
+        coalitions=8,
+        exact=True,
+        empty=0.31,
+        whole=0.6,
+        experts=tuple(
+            Contribution(
+                source=source,
+                shapley=0.1 * i,
+                low=0.1 * i - 0.05,
+                high=0.1 * i + 0.05,
+                leave_one_out=0.01,
+                loo_low=-0.1,
+                loo_high=0.12,
+            )
+            for i, source in enumerate(experts)
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from tests.commands import run
 from tests.locks import a_build_folder, a_lock
 
 REPO = "tester/science-expert"
-FIGURES = ("comparison.png", "pool.png", "shares.png")
+FIGURES = ("comparison.png", "contributions.png", "pool.png", "shares.png")
 
 
 def test_assembling_copies_what_was_measured_and_nothing_else(tmp_path: Path) -> None:

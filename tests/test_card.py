@@ -9,14 +9,13 @@ from markdown_it import MarkdownIt
 
 from hubexpert.card import render_card, write_card
 from hubexpert.errors import HubExpertError
-from hubexpert.figures import layer_shares
 from hubexpert.lock import Lock, read_lock, write_lock
-from hubexpert.records import Candidate, Refused, Report, Tuning
+from hubexpert.records import Candidate, Cost, Refused, Report, Tuning
 from tests.locks import CHOSEN, POOL, a_lock, a_recipe, a_report, source
 from tests.test_escape import HOSTILE
 
 REPO = "tester/science-expert"
-FIGURES = ("comparison.png", "pool.png", "shares.png")
+FIGURES = ("comparison.png", "contributions.png", "pool.png", "shares.png")
 
 
 def text_of(lock: Lock, repo: str | None = REPO) -> str:
@@ -70,7 +69,7 @@ def test_the_verdict_and_every_number_of_the_comparison_are_there() -> None:
     assert text.index("Verdict") < text.index("| system |") < text.index("## Use it")
     for system in lock.report.systems:
         assert f"| `{system.name}` |" in text
-        assert f"| {100 * system.value:.1f} | {100 * system.low:.1f} to {100 * system.high:.1f} | 120 |" in text
+        assert f"| {100 * system.value:.1f} | {100 * system.low:.1f} to {100 * system.high:.1f} |" in text
     assert "| +10.0 [+2.5, +17.5] |" in text
 
 
@@ -240,31 +239,47 @@ def test_figures_are_drawn_from_hostile_names_too(text: str, tmp_path: Path) -> 
     assert all((tmp_path / "figures" / name).stat().st_size > 5000 for name in FIGURES)
 
 
-def test_shares_are_averaged_over_the_modules_of_a_layer() -> None:
-    build = a_lock().build.model_copy(
-        update={
-            "shares": {
-                "model.layers.10.q_proj": (0.2, 0.8, 0.0),
-                "model.layers.2.self_attn.q_proj": (1.0, 0.0, 0.0),
-                "model.layers.2.self_attn.v_proj": (0.0, 0.5, 0.5),
-                "lm_head": (0.1, 0.2, 0.7),
-            }
-        }
-    )
-    layers, rows = layer_shares(build)
-    assert layers == ["2", "10", "-"]
-    assert rows == [[0.5, 0.2, 0.1], [0.25, 0.8, 0.2], [0.25, 0.0, 0.7]]
-
-
 def test_a_lock_without_shares_or_finite_perplexities_gets_the_other_figures(tmp_path: Path) -> None:
     lock = a_lock()
     scores = tuple(score.model_copy(update={"perplexity": float("inf")}) for score in lock.scores.scores)
     bare = lock.model_copy(
         update={
             "build": lock.build.model_copy(update={"shares": {}}),
+            "report": lock.report.model_copy(update={"contributions": None}),
             "scores": lock.scores.model_copy(update={"scores": scores}),
         }
     )
     write_card(bare, tmp_path, repo=REPO)
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["comparison.png"]
     assert "shares.png" not in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_each_option_costs_and_how_sure_each_difference_is_stands_in_the_table() -> None:
+    lock = a_lock()
+    costs = {"routed": Cost(parameters=4_240_000, rank=80, latency=1.31), "base": Cost(latency=1.0)}
+    systems = tuple(s.model_copy(update={"cost": costs.get(s.name)}) for s in lock.report.systems)
+    told = [d.model_copy(update={"p": 0.01, "adjusted": 0.05}) for d in lock.report.differences]
+    text = text_of(a_lock(report=lock.report.model_copy(update={"systems": systems, "differences": tuple(told)})))
+    row = next(line for line in text.splitlines() if line.startswith("| `routed`"))
+    assert row.endswith("| - | 4.2 M | 80 | 1.31 |")
+    base = next(line for line in text.splitlines() if line.startswith("| `base`"))
+    assert base.endswith("| 0.05 | - | - | 1.00 |")
+    assert "corrected for 5 comparisons (Holm)" in text
+
+
+def test_contributions_stand_in_the_card_with_a_figure(tmp_path: Path) -> None:
+    write_card(a_lock(), tmp_path, repo=REPO)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "in points on 100 held-out examples: its Shapley value over 8 groups of experts, and" in text
+    assert "Without any expert the mixture scores 31.0, with all 60.0." in text
+    assert "| +20.0 | +15.0 to +25.0 | +1.0 | -10.0 to +12.0 |" in text
+    assert (tmp_path / "figures" / "contributions.png").stat().st_size > 5000
+    without_them = a_report().model_copy(update={"contributions": None})
+    assert "its Shapley value" not in text_of(a_lock(report=without_them))
+
+
+def test_a_cross_validation_is_called_one() -> None:
+    report = a_lock().report.model_copy(update={"protocol": "cross-validation"})
+    text = text_of(a_lock(report=report))
+    assert "repeated cross-validation; nothing is claimed for other examples" in text
+    assert "| held out |" not in text

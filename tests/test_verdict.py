@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from hubexpert.records import Difference, SystemScore
-from hubexpert.verdict import judge
+from hubexpert.records import Cost, Difference, SystemScore
+from hubexpert.verdict import LABELS, judge
 
 WINS, UNCLEAR, LOSES = (0.10, 0.02, 0.18), (0.01, -0.05, 0.07), (-0.08, -0.15, -0.01)
 
@@ -110,3 +110,48 @@ def test_a_missing_system_or_difference_is_an_error(missing: str) -> None:
     if missing != "routed":
         with pytest.raises(ValueError, match=missing):
             judge(systems, [d for d in differences if d.second != missing])
+
+
+@pytest.mark.parametrize("name", ["majority", "base_shots"])
+def test_what_needs_no_adapter_and_is_as_good_forbids_to_ship(name: str) -> None:
+    verdict, sentence = verdict_of(base=WINS, best_single=WINS, fresh_lora=WINS, **{name: UNCLEAR})
+    assert verdict == "do-not-ship"
+    assert LABELS[name.replace("_", "-")] in sentence
+    assert verdict_of(base=WINS, best_single=WINS, fresh_lora=WINS, **{name: WINS})[0] == "ship"
+
+
+def test_a_tuned_single_expert_that_is_as_good_is_shipped_instead() -> None:
+    verdict, sentence = verdict_of(base=WINS, best_single=WINS, best_single_tuned=UNCLEAR, fresh_lora=WINS)
+    assert verdict == "ship-single"
+    assert sentence.startswith("Ship the best single expert, tuned instead")
+
+
+def test_what_the_correction_takes_back_is_not_shown() -> None:
+    """An interval above zero is not enough where the p-value, corrected for all comparisons, is 0.05 or more."""
+    for adjusted, wanted in ((0.049, "ship"), (0.05, "ship-single"), (None, "ship")):
+        base, single = (difference(name, WINS) for name in ("base", "best-single"))
+        found = judge(
+            [system("routed", 0.6), system("base", 0.5), system("best-single", 0.5)],
+            [base, single.model_copy(update={"adjusted": adjusted})],
+        )
+        assert found[0] == wanted
+
+
+def test_the_sentence_gives_what_each_option_costs() -> None:
+    costs = {
+        "routed": Cost(parameters=4_240_000, rank=80, latency=1.31),
+        "best-single": Cost(parameters=460_800, rank=8),
+    }
+    systems = [system("routed", 0.6), system("base", 0.5), system("best-single", 0.6)]
+    systems = [s.model_copy(update={"cost": costs.get(s.name)}) for s in systems]
+    sentence = judge(systems, [difference("base", WINS), difference("best-single", UNCLEAR)])[1]
+    assert "the best single expert takes 461 K parameters (rank 8)" in sentence
+    assert "the routed mixture takes 4.2 M parameters (rank 80) and 1.31 times the base's time" in sentence
+
+
+def test_a_cross_validation_claims_nothing_beyond_the_shots() -> None:
+    found = [system(name, 0.5) for name in ("routed", "base", "best-single")]
+    sentence = judge(found, [difference(n, WINS) for n in ("base", "best-single")], "cross-validation")[1]
+    assert "on the 100 shots by cross-validation" in sentence
+    assert "nothing of other examples" in sentence
+    assert "held-out" not in sentence

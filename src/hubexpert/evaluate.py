@@ -7,13 +7,16 @@ from statistics import fmean
 from hubexpert import lm
 from hubexpert.examine import answer_length, examine
 from hubexpert.latency import latency
-from hubexpert.lm import Lm
+from hubexpert.lm import Lm, precision
 from hubexpert.measure import measure
+from hubexpert.moe.contributions import contributions
 from hubexpert.progress import track
-from hubexpert.records import Cost, Difference, Measured, Report, SystemScore
+from hubexpert.reading.batches import kind_of_device
+from hubexpert.records import Contributions, Cost, Difference, Example, Measured, Protocol, Report, SystemScore
 from hubexpert.significance import holm, p_value
 from hubexpert.statistics import bootstrap, paired
 from hubexpert.systems import ROUTED, Contest, Form, System, systems
+from hubexpert.systems.mixtures import routed
 from hubexpert.verdict import judge
 from hubexpert.workspace import METHOD, Journal, fingerprint
 
@@ -21,7 +24,7 @@ PER_CALL = 64
 
 
 def compare(model: Lm, contest: Contest, journal: Journal, *, removed: int) -> Report:
-    """Measure every system on the held-out examples and judge the mixture.
+    """Measure every system on the held-out examples, tell the experts apart, and judge the mixture.
 
     Each finished system is journalled and not measured again.
 
@@ -31,8 +34,36 @@ def compare(model: Lm, contest: Contest, journal: Journal, *, removed: int) -> R
         journal: where finished systems lie.
         removed: how many held-out examples were removed as leaks, for the report.
     """
-    compared = systems(model, contest)
-    return report(compared, {s.name: measured(model, contest, s, journal) for s in compared}, contest, removed=removed)
+    notes = {system.name: system.note for system in systems(model, contest)}
+    results = measure_all(model, contest, journal)
+    shots, seed = contest.lesson.shots, contest.lesson.seed
+    found = report(results, notes, shots, contest.test, contest.metric, seed=seed, removed=removed)
+    return found.model_copy(update={"contributions": contributed(model, contest, journal)})
+
+
+def measure_all(model: Lm, contest: Contest, journal: Journal) -> dict[str, Measured]:
+    """What every system does on the held-out examples, in the order of the report."""
+    return {system.name: measured(model, contest, system, journal) for system in systems(model, contest)}
+
+
+def contributed(model: Lm, contest: Contest, journal: Journal) -> Contributions | None:
+    """What each expert contributes on the first of the held-out examples; None where the recipe asks for none."""
+    rows = contest.test[: contest.section.contributions]
+    if not rows:
+        return None
+    kind = precision(kind_of_device(model.device), None)
+    with routed(model, contest).open() as form:
+        return contributions(
+            form.model,
+            contest.experts,
+            rows,
+            contest.metric,
+            max_new_tokens=answer_length(model.tokenizer, contest.lesson.shots),
+            journal=journal,
+            key_parts={"base": contest.base, "precision": kind, "files": contest.build.files},
+            seed=contest.lesson.seed,
+            quiet=contest.lesson.quiet,
+        )
 
 
 def measured(model: Lm, contest: Contest, system: System, journal: Journal) -> Measured:
@@ -70,42 +101,53 @@ def _cost(form: Form, contest: Contest) -> Cost | None:
     return Cost(parameters=form.parameters, rank=form.rank, latency=ratio)
 
 
-def chance(contest: Contest) -> float:
+def chance(shots: Sequence[Example], test: Sequence[Example], metric: str) -> float:
     """What needs no skill scores: the shots' commonest output every time, or a guess among choices, if better."""
-    commonest = Counter(shot.output for shot in contest.lesson.shots).most_common(1)[0][0]
-    constant = fmean(measure(contest.metric, [commonest] * len(contest.test), contest.test))
-    guessed = fmean(1 / len(e.choices) if e.choices else 0.0 for e in contest.test)
+    commonest = Counter(shot.output for shot in shots).most_common(1)[0][0]
+    constant = fmean(measure(metric, [commonest] * len(test), test))
+    guessed = fmean(1 / len(e.choices) if e.choices else 0.0 for e in test)
     return max(constant, guessed)
 
 
-def report(compared: Sequence[System], results: Mapping[str, Measured], contest: Contest, *, removed: int) -> Report:
-    """The scores with their intervals, routed minus each of the others, and the verdict."""
-    seed, scores = contest.lesson.seed, []
-    for system in compared:
-        found = results[system.name]
+def report(
+    results: Mapping[str, Measured],
+    notes: Mapping[str, str],
+    shots: Sequence[Example],
+    test: Sequence[Example],
+    metric: str,
+    *,
+    seed: int,
+    removed: int = 0,
+    protocol: Protocol = "held-out",
+) -> Report:
+    """The scores with their intervals, routed minus each of the others, and the verdict.
+
+    Args:
+        results: what every system did on `test`.
+        notes: what the report says of a system.
+        shots: what was learned from.
+        test: what was measured on.
+        metric: the task's.
+        seed: of the intervals.
+        removed: how many held-out examples were removed as leaks.
+        protocol: what kind of examples `test` are.
+    """
+    scores = []
+    for name, found in results.items():
         low, high = bootstrap(found.values, seed=seed)
-        scores.append(
-            SystemScore(
-                name=system.name,
-                metric=contest.metric,
-                value=fmean(found.values),
-                low=low,
-                high=high,
-                n=len(found.values),
-                note=system.note,
-                cost=found.cost,
-                tuning=found.tuning,
-            )
-        )
+        value, n = fmean(found.values), len(found.values)
+        told = {"note": notes.get(name, ""), "cost": found.cost, "tuning": found.tuning}
+        scores.append(SystemScore(name=name, metric=metric, value=value, low=low, high=high, n=n, **told))
     differences = _differences(results, seed)
-    verdict, sentence = judge(scores, differences)
+    verdict, sentence = judge(scores, differences, protocol)
     return Report(
         systems=tuple(scores),
         differences=tuple(differences),
         verdict=verdict,
         sentence=sentence,
+        protocol=protocol,
         removed=removed,
-        chance=chance(contest),
+        chance=chance(shots, test, metric),
     )
 
 

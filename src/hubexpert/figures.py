@@ -1,7 +1,6 @@
 """The card's figures, drawn from the lock: equal locks give equal bytes."""
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubexpert.escape import plain, shown_name
 from hubexpert.lock import Lock
-from hubexpert.records import Build, Difference, Score
+from hubexpert.records import Difference, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,9 +25,13 @@ STYLE = {
 
 def draw(lock: Lock, folder: Path) -> tuple[str, ...]:
     """Draw all figures for which the lock has numbers into `folder`; their file names."""
+    from hubexpert.contribution_figures import contribution_bars, share_map
+
+    told, build = lock.report.contributions, lock.build
     drawings: dict[str, Callable[[Lock], Figure] | None] = {
         "comparison.png": comparison,
-        "shares.png": shares if lock.build.shares and lock.build.experts else None,
+        "shares.png": (lambda _: share_map(build)) if build.shares and build.experts else None,
+        "contributions.png": (lambda _: contribution_bars(told)) if told else None,
         "pool.png": pool if any(_drawable(score) for score in lock.scores.scores) else None,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,43 +90,6 @@ def _interval(axes: "Axes", row: int, numbers: tuple[float, float, float], colou
 def _gain_colour(difference: Difference) -> str:
     """Accent where the gain is shown, grey where it is not."""
     return ACCENT if difference.low > 0 else GREY
-
-
-def shares(lock: Lock) -> "Figure":
-    """Routing share of every expert (rows) in every layer (columns), averaged over the layer's modules."""
-    layers, table = layer_shares(lock.build)
-    experts = enumerate(lock.build.experts, start=1)
-    names = [f"{number}  {short_name(e.source.repo)}  {100 * e.share:.0f} %" for number, e in experts]
-    figure = new_figure(8.6, 1.35 + 0.38 * len(names))
-    axes = figure.subplots()
-    image = axes.imshow(table, aspect="auto", cmap="YlGnBu", vmin=0, vmax=max(max(row) for row in table) or 1.0)
-    axes.set_yticks(range(len(names)), names)
-    step = max(1, math.ceil(len(layers) / 16))
-    axes.set_xticks(range(0, len(layers), step), layers[::step])
-    axes.set_xlabel("layer")
-    axes.set_title("routing share")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, pad=0.015, fraction=0.04, format=lambda share, _: f"{100 * share:.0f} %")
-    bar.outline.set_visible(False)
-    return figure
-
-
-def layer_shares(build: Build) -> tuple[list[str], list[list[float]]]:
-    """The layers in order, and for every expert its mean share in each: [experts][layers].
-
-    A module's layer is the first number among the dotted parts of its name; modules without one share the layer `-`.
-    """
-    layers: dict[str, list[tuple[float, ...]]] = {}
-    for module, values in build.shares.items():
-        number = re.search(r"(?:^|\.)(\d+)(?:\.|$)", module)
-        layers.setdefault(number.group(1) if number else "-", []).append(values)
-    names = sorted(layers, key=lambda name: (name == "-", int(name) if name.isdecimal() else 0))
-    rows = [
-        [sum(values[expert] for values in layers[name]) / len(layers[name]) for name in names]
-        for expert in range(len(build.experts))
-    ]
-    return names, rows
 
 
 def pool(lock: Lock) -> "Figure":

@@ -42,6 +42,7 @@ OURS: dict[str, Callable[[str, Example], float]] = {
     "number": number,
     "f1": f1,
 }
+BINARY = ("exact_match", LIKELIHOOD, "number")  # 0 or 1 an example
 
 
 def counted(answer: str, example: Example) -> str:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,19 @@ from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK, LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
 from hubexpert.recipe import Recipe, is_folder, read_recipe
-from hubexpert.records import Build, Candidate, Discovery, Example, Rationales, Report, ScoreTable, Selection, Source
+from hubexpert.records import (
+    Build,
+    Candidate,
+    Discovery,
+    Example,
+    Measured,
+    Rationales,
+    Report,
+    ScoreTable,
+    Selection,
+    Source,
+    TokenShares,
+)
 from hubexpert.shots import Task, digest, read_task, without_leaks
 from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
 
@@ -29,11 +41,16 @@ if TYPE_CHECKING:
     from hubexpert.trained import Lesson
 
 CHECKPOINTS = "checkpoints"
+LEAST_PART = 4  # shots of a fold
 
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """One recipe with its workspace. What several stages need is found once: the base, the model, the scores."""
+    """One recipe with its workspace. What several stages need is found once: the base, the model, the scores.
+
+    A part of a project has examples of its own, and a workspace of its own for what is made of them; the base, what
+    discovery found, and what was scored and asked are the whole's.
+    """
 
     path: Path
     recipe: Recipe
@@ -42,6 +59,8 @@ class Project:
     refresh: bool
     engine: str
     workers: int | None
+    whole: "Project | None" = None
+    given: Task | None = None
 
     @property
     def folder(self) -> Path:
@@ -53,9 +72,16 @@ class Project:
         """Where the lock lies: beside the recipe."""
         return self.folder / DEFAULT_LOCK
 
+    @property
+    def shared(self) -> Workspace:
+        """The whole's workspace."""
+        return self.whole.workspace if self.whole else self.workspace
+
     @cached_property
     def base(self) -> Source:
         """The base at its commit, which stays pinned until a refresh; a folder by its contents."""
+        if self.whole:
+            return self.whole.base
         return _pinned(self, "base", self.recipe.base)
 
     @property
@@ -66,6 +92,8 @@ class Project:
     @cached_property
     def model(self) -> "Lm":
         """The base, loaded."""
+        if self.whole:
+            return self.whole.model
         from hubexpert.lm import load_lm
 
         return load_lm(self.base_place, quantize=self.recipe.quantize)
@@ -116,12 +144,21 @@ def _place(project: Project, source: Source) -> Path | Source:
 
 def task(project: Project) -> Task:
     """The recipe's task with its examples."""
-    return read_task(project.recipe, project.folder)
+    return project.given or read_task(project.recipe, project.folder)
+
+
+def part(project: Project, name: str, shots: Sequence[Example], test: Sequence[Example], *, seed: int) -> Project:
+    """The project on these examples alone."""
+    given = Task(metric=project.recipe.task.metric, shots=tuple(shots), test=tuple(test))
+    recipe = project.recipe.model_copy(update={"seed": seed})
+    return replace(
+        project, recipe=recipe, workspace=Workspace(project.workspace.root / name), whole=project, given=given
+    )
 
 
 def discover(project: Project, *, again: bool = False) -> Discovery:
     """What is out there for the base."""
-    return discover_step(project.recipe, project.workspace, again=again, quiet=project.quiet)[0]
+    return discover_step(project.recipe, project.shared, again=again, quiet=project.quiet)[0]
 
 
 def teacher(project: Project) -> "Teacher | None":
@@ -152,7 +189,7 @@ def rationales(project: Project) -> Rationales:
     def produce() -> Rationales:
         from hubexpert.experts.rationales import with_rationales
 
-        return with_rationales(shots, asked, project.workspace.journal("teacher"), quiet=project.quiet)
+        return with_rationales(shots, asked, project.shared.journal("teacher"), quiet=project.quiet)
 
     inputs = {"method": METHOD, "teacher": asked.identity, "shots": list(shots)}
     return project.workspace.step("rationales", inputs, produce, Rationales, again=project.refresh)[0]
@@ -196,7 +233,7 @@ def score(project: Project) -> ScoreTable:
         check_metric(work.metric, (*work.shots, *work.test))
         engine, tokenizer = _engine(project)
         asked = trial(base, work, tokenizer, section, project.recipe.seed)
-        ledger = open_ledger(project.workspace.journal("scores"), context(asked, engine))
+        ledger = open_ledger(project.shared.journal("scores"), context(asked, engine))
         told = cards([c.source for c in accepted])
         named = project.recipe.task
         order = prior(accepted, told, name=named.name, instruction=named.instruction, shots=work.shots)
@@ -337,33 +374,86 @@ def _whole(folder: Path, made: Build) -> bool:
 def evaluate(project: Project) -> Report:
     """The comparison on the held-out examples.
 
+    Without held-out examples it is made by cross-validation on the shots, and says so.
+
     Raises:
-        HubExpertError: the recipe names no held-out examples, or all of them stand among the shots.
+        HubExpertError: all held-out examples stand among the shots, or there are none and too few shots.
     """
     test, removed = _held_out(project)
-    made, selection, work = build(project), select(project), task(project)
+    made, work = build(project), task(project)
     inputs = {
         "method": METHOD,
         "base": project.base,
         "quantize": project.recipe.quantize,
         "build": made,
-        "pool": [selected.source for selected in selection.pool],
+        "pool": [selected.source for selected in select(project).pool],
         "removed": removed,
         "shots": list(work.shots),
         "test": list(test),
         "metric": work.metric,
         "train": project.recipe.train,
+        "evaluate": project.recipe.evaluate,
         "seed": project.recipe.seed,
     }
 
     def produce() -> Report:
         from hubexpert.evaluate import compare
 
+        if not test:
+            return _cross_validated(project)
         return compare(project.model, contest(project), project.workspace.journal("evaluation"), removed=removed)
 
     result = project.workspace.step("report", inputs, produce, Report)[0]
     shutil.rmtree(project.workspace.root / CHECKPOINTS, ignore_errors=True)  # those of abandoned recipes, too
     return result
+
+
+def _cross_validated(project: Project) -> Report:
+    """The comparison on the shots: each part by systems that were chosen, tuned and trained on the other parts."""
+    from hubexpert.crossval import cross_validate
+    from hubexpert.evaluate import measure_all, report
+
+    work, section, seed = task(project), project.recipe.evaluate, project.recipe.seed
+
+    def measure(name: str, shots: tuple[Example, ...], held_out: tuple[Example, ...]) -> dict[str, Measured]:
+        piece = part(project, f"folds/{name}", shots, held_out, seed=seed)
+        return measure_all(project.model, contest(piece), piece.workspace.journal("evaluation"))
+
+    results = cross_validate(work.shots, measure, repeats=section.repeats, parts=section.folds, seed=seed)
+    return report(results, {}, work.shots, work.shots, work.metric, seed=seed, protocol="cross-validation")
+
+
+def draws(project: Project, count: int) -> list[Report]:
+    """The comparison on several draws of the shots, each by a line of its own on the same held-out examples.
+
+    Raises:
+        HubExpertError: the recipe draws no shots, or names no held-out examples.
+    """
+    section = project.recipe.task
+    if section.draw is None or section.test is None:
+        raise HubExpertError(
+            "Several draws need more labelled examples than one draw has, and held-out examples.",
+            fix="set `task.draw` to how many of the file's examples are one draw's shots, and `task.test`",
+        )
+    seeds = [project.recipe.seed + number for number in range(count)]
+    found = [read_task(project.recipe.model_copy(update={"seed": seed}), project.folder) for seed in seeds]
+    return [
+        evaluate(part(project, f"draws/{seed}", work.shots, work.test, seed=seed))
+        for seed, work in zip(seeds, found, strict=True)
+    ]
+
+
+def spoken(project: Project, count: int) -> tuple[tuple[TokenShares, ...], list[str]]:
+    """Which expert spoke where in the answers to the first held-out examples (else shots), and the experts' names."""
+    from hubexpert.examine import answer_length
+    from hubexpert.moe.spoken import spoken as listen
+    from hubexpert.systems.mixtures import routed
+
+    made = contest(project)
+    rows = (made.test or made.lesson.shots)[:count]
+    with routed(project.model, made).open() as form:
+        longest = answer_length(project.model.tokenizer, made.lesson.shots)
+        return listen(form.model, rows, max_new_tokens=longest), [source.repo for source in made.experts]
 
 
 def contest(project: Project) -> "Contest":
@@ -379,20 +469,20 @@ def contest(project: Project) -> "Contest":
         test=test,
         metric=task(project).metric,
         lesson=_lesson(project, project.workspace.root / CHECKPOINTS / fingerprint(made)[:16]),
-        peers=project.recipe.evaluate.peers,
+        section=project.recipe.evaluate,
     )
 
 
 def _held_out(project: Project) -> tuple[tuple[Example, ...], int]:
-    """The held-out examples which do not stand among the shots, and how many did."""
-    work = task(project)
-    if not work.test:
+    """The held-out examples which do not stand among the shots, and how many did; none where none are named."""
+    work, section = task(project), project.recipe.evaluate
+    if not work.test and len(work.shots) < LEAST_PART * section.folds:
         raise HubExpertError(
-            "The recipe names no held-out examples, so nothing can be proved.",
+            f"The recipe names no held-out examples, and {len(work.shots)} shots are too few for a cross-validation.",
             fix="add `task.test: FILE` to the recipe, with at least 100 examples which are not among the shots",
         )
     test, removed = without_leaks(work.shots, work.test)
-    if not test:
+    if work.test and not test:
         raise HubExpertError("Every held-out example stands among the shots.", fix="name other examples in `task.test`")
     return test, removed
 

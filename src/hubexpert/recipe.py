@@ -32,11 +32,22 @@ class Section(BaseModel):
 
 
 class TaskSection(Section):
-    """The task: its shots, its held-out rows, how an answer is judged, and the datasets it was drawn from."""
+    """The task.
+
+    Attributes:
+        name: of the task.
+        instruction: of examples that have none of their own.
+        shots: a file or folder.
+        draw: how many of its examples are the shots, drawn with the seed; by default all, in their order.
+        test: held-out rows.
+        metric: how an answer is judged.
+        datasets: what the task was drawn from.
+    """
 
     name: str
     instruction: str = ""
     shots: str
+    draw: Annotated[int, Field(gt=0)] | None = None
     test: str | None = None
     metric: str = "exact_match"
     datasets: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 ACCEPTED = "accepted"
+Protocol = Literal["held-out", "cross-validation"]
 Relation = Literal["same", "mirror", "quantized", "finetune"]
 
 
@@ -383,7 +384,7 @@ class Report(Record):
     differences: tuple[Difference, ...]
     verdict: Literal["ship", "ship-single", "do-not-ship"]
     sentence: str
-    protocol: Literal["held-out", "cross-validation"] = Field(
+    protocol: Protocol = Field(
         default="held-out", description="what was measured on: held-out examples, or the shots by cross-validation"
     )
     removed: int = Field(default=0, description="held-out examples removed because they stand among the shots")

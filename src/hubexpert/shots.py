@@ -1,6 +1,7 @@
 """K-shot files -> examples: JSONL in one of three forms, checked line by line."""
 
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,17 @@ def read_task(recipe: Recipe, folder: Path) -> Task:
     """The recipe's task, its example files looked up relative to `folder` (where the recipe lies).
 
     Raises:
-        HubExpertError: a file is missing, empty or holds a line that is no example.
+        HubExpertError: a file is missing, empty or holds a line that is no example, or fewer than are to be drawn.
     """
     section: TaskSection = recipe.task
     shots = read_examples(folder / section.shots, instruction=section.instruction)
+    if section.draw is not None and section.draw > len(shots):
+        raise HubExpertError(
+            f"`task.draw` asks for {section.draw} shots, and there are {len(shots)}.",
+            fix="lower `task.draw`, or add examples to `task.shots`",
+        )
+    if section.draw is not None:
+        shots = tuple(random.Random(recipe.seed).sample(shots, section.draw))  # noqa: S311  not for secrets
     test = read_examples(folder / section.test, instruction=section.instruction) if section.test else ()
     return Task(metric=section.metric, shots=shots, test=test)
 

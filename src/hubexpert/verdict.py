@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from hubexpert.records import Difference, SystemScore
+from hubexpert.records import Difference, Protocol, SystemScore
 
 Verdict = Literal["ship", "ship-single", "do-not-ship"]
 
@@ -23,7 +23,9 @@ SINGLES = ("best-single", "best-single-tuned", "fresh-lora")
 SIGNIFICANT = 0.05
 
 
-def judge(systems: Sequence[SystemScore], differences: Sequence[Difference]) -> tuple[Verdict, str]:
+def judge(
+    systems: Sequence[SystemScore], differences: Sequence[Difference], protocol: Protocol = "held-out"
+) -> tuple[Verdict, str]:
     """The verdict and one sentence that gives its numbers, in points (hundredths).
 
     - `ship`: routed is shown to beat everything that needs no adapter (the base, the base with the shots in its prompt,
@@ -37,6 +39,7 @@ def judge(systems: Sequence[SystemScore], differences: Sequence[Difference]) -> 
     Args:
         systems: the scores; `base`, `best-single` and `routed` at least.
         differences: routed minus each other system on the same examples.
+        protocol: what kind of examples these are.
 
     Raises:
         ValueError: a system or a difference that the rules need is missing.
@@ -48,11 +51,18 @@ def judge(systems: Sequence[SystemScore], differences: Sequence[Difference]) -> 
             raise ValueError(f"the verdict needs `{name}` and routed minus `{name}`")
     if "routed" not in scores:
         raise ValueError("the verdict needs `routed`")
+    where = _examples(scores["routed"].n, protocol)
     if best := _best_as_good(UNTRAINED, scores, against):
-        return "do-not-ship", _do_not_ship(best, scores, against)
+        return "do-not-ship", _do_not_ship(best, scores, against, where) + _limits(protocol)
     if best := _best_as_good(SINGLES, scores, against):
-        return "ship-single", _ship_single(best, scores, against)
-    return "ship", _ship(scores, against)
+        return "ship-single", _ship_single(best, scores, against, where) + _limits(protocol)
+    return "ship", _ship(scores, against, where) + _limits(protocol)
+
+
+def _limits(protocol: Protocol) -> str:
+    if protocol == "held-out":
+        return ""
+    return " That says nothing of other examples, and its intervals are too narrow: the trainings share most shots."
 
 
 def shown(difference: Difference) -> bool:
@@ -66,25 +76,25 @@ def _best_as_good(names: Sequence[str], scores: dict[str, SystemScore], against:
     return max(as_good, key=lambda name: scores[name].value, default=None)
 
 
-def _ship(scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
+def _ship(scores: dict[str, SystemScore], against: dict[str, Difference], where: str) -> str:
     gains = ", ".join(f"{_gain(against[name])} over {LABELS[name]}" for name in ("base", *SINGLES) if name in against)
-    routed = f"it scores {points(scores['routed'].value)} on {_examples(scores)}"
+    routed = f"it scores {points(scores['routed'].value)} on {where}"
     costs = _costs(("routed",), scores)
     return f"Ship the mixture: {routed}, {gains}{costs}{_random(against)}{_unmeasured(against)}."
 
 
-def _ship_single(best: str, scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
+def _ship_single(best: str, scores: dict[str, SystemScore], against: dict[str, Difference], where: str) -> str:
     return (
         f"Ship {LABELS[best]} instead ({points(scores[best].value)}): the mixture scores "
-        f"{points(scores['routed'].value)} on {_examples(scores)}, {_gain(against['base'])} over the base, "
+        f"{points(scores['routed'].value)} on {where}, {_gain(against['base'])} over the base, "
         f"but {_gain(against[best])} against {LABELS[best]}, {_shows(against[best])}"
         f"{_costs((best, 'routed'), scores)}{_unmeasured(against)}."
     )
 
 
-def _do_not_ship(best: str, scores: dict[str, SystemScore], against: dict[str, Difference]) -> str:
+def _do_not_ship(best: str, scores: dict[str, SystemScore], against: dict[str, Difference], where: str) -> str:
     return (
-        f"Do not ship: the mixture scores {points(scores['routed'].value)} on {_examples(scores)} against "
+        f"Do not ship: the mixture scores {points(scores['routed'].value)} on {where} against "
         f"{points(scores[best].value)} for {LABELS[best]}, {_gain(against[best])}, {_shows(against[best])}"
         f"{_unmeasured(against)}."
     )
@@ -108,8 +118,9 @@ def millions(count: int) -> str:
     return f"{count / 1e3:.0f} K" if count < 1e6 else f"{count / 1e6:.1f} M"
 
 
-def _examples(scores: dict[str, SystemScore]) -> str:
-    n = scores["routed"].n
+def _examples(n: int, protocol: Protocol) -> str:
+    if protocol == "cross-validation":
+        return f"the {n} shots by cross-validation"
     return "1 held-out example" if n == 1 else f"{n} held-out examples"
 
 
@@ -132,6 +143,13 @@ def _unmeasured(against: dict[str, Difference]) -> str:
 
 def _gain(difference: Difference) -> str:
     return f"{signed(difference.value)} points [{signed(difference.low)}, {signed(difference.high)}]"
+
+
+def told_p(p: float | None) -> str:
+    """A p-value for a table: 0.034, or that it is below what is worth telling."""
+    if p is None:
+        return "-"
+    return f"{p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def points(value: float) -> str:

@@ -93,6 +93,13 @@ def test_the_whole_line(project: Callable[..., Path], ids: torch.Tensor, tmp_pat
     ]
     assert all(system.n == 60 for system in lock.report.systems)
     assert lock.report.system("base").value < 0.1
+    contributions = lock.report.contributions
+    assert contributions is not None
+    assert contributions.n == 60
+    assert contributions.whole == lock.report.system("routed").value
+    assert contributions.experts[0].source.repo == "tester/solver"
+    total = sum(expert.shapley for expert in contributions.experts)
+    assert abs(total - (contributions.whole - contributions.empty)) < 1e-9
     assert lock.report.system("best-single").value > 0.9
     assert lock == read_lock(recipe.parent / "hubexpert.lock")
 
@@ -198,6 +205,21 @@ def test_two_runs_at_once_are_told_apart(project: Callable[..., Path]) -> None:
     with opened.workspace.locked(), pytest.raises(HubExpertError) as caught:
         pipeline.run(opened)
     assert "Another hubexpert" in caught.value.message
+
+
+def test_who_spoke_where_is_told_token_by_token(project: Callable[..., Path], tmp_path: Path) -> None:
+    """As JSON every token with each expert's share, as text the answer itself, and as a figure."""
+    recipe = project(experts={"candidates": 2, "count": 2}, train={"epochs": 0})
+    figure = tmp_path / "voices.png"
+    option = ["--recipe", str(recipe), "--quiet", "--examples", "2"]
+    told = records(call("explain", *option, "--json", "--figure", str(figure)))
+    assert figure.stat().st_size > 5000
+    assert [one["example"] for one in told] == [0, 1]
+    for one in told:
+        assert len(one["tokens"]) == len(one["shares"])
+        assert all(abs(sum(shares) - 1) < 1e-3 for shares in one["shares"])
+        assert "Sort." in "".join(one["tokens"][: one["answer"]])
+    assert "Sort." in call("explain", *option).stdout
 
 
 def test_another_base_is_measured_anew(project: Callable[..., Path], store: Store, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def write_project(folder: Path, *, repo: str, shots: int = 16, **over: Any) -> P
         "publish": {"repo": repo},
     }
     for key, value in over.items():
-        recipe[key] = {**recipe[key], **value} if isinstance(value, dict) else value
+        recipe[key] = {**recipe.get(key, {}), **value} if isinstance(value, dict) else value
     others = ["tester/test_*"] if recipe["publish"]["repo"] == OWN else ["tester/test_*", OWN]
     recipe["discover"]["exclude"] += others  # what other tests published
     path = folder / "hubexpert.yaml"

@@ -20,6 +20,7 @@ COMMANDS = {
     "select": "Choose the experts.",
     "build": "Assemble and train the mixture.",
     "evaluate": "Compare the mixture with cheaper systems on held-out examples.",
+    "explain": "Show which expert spoke where in the mixture's answers to a few examples.",
     "card": "Write the model card and assemble the folder to publish, from the lock.",
     "run": "All stages up to the card; only what changed.",
     "publish": "Publish the mixture to the Hub in one commit.",

@@ -5,12 +5,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 DEFAULT_RECIPE = "hubexpert.yaml"
 WIDTH = 120  # of a table that goes into a file or a pipe
+if TYPE_CHECKING:
+    from rich.text import Text
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,6 +52,13 @@ class Out:
         with console.capture() as captured:
             console.print(Text(_cell(title), style="bold"), table, sep="\n")
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+
+    def coloured(self, text: "Text") -> None:
+        """Text for people on stdout, with its colours where there is a terminal. Nothing with `--json`."""
+        if not self.json:
+            from rich.console import Console
+
+            Console(highlight=False).print(text)
 
     def text(self, text: str) -> None:
         """A line for people on stdout. Nothing with `--json`."""

@@ -28,7 +28,7 @@ from hubexpert.records import Published
 # What an earlier mixture may have left in the repository. Exact names: what else lies there is its owner's.
 GENERATED = (
     "adapter_config.json", "adapter_model.safetensors", "router.safetensors", "figures/comparison.png",
-    "figures/pool.png", "figures/shares.png",
+    "figures/pool.png", "figures/shares.png", "figures/contributions.png",
 )  # fmt: skip
 COMPARED = 5  # open pull requests of the same title that are compared with the folder
 

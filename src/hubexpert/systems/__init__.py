@@ -22,6 +22,6 @@ def systems(model: Lm, contest: Contest) -> tuple[System, ...]:
         routed(model, contest),
         fresh_lora(model, contest),
         random_experts(model, contest),
-        *(peer(model, contest, name) for name in contest.peers),
+        *(peer(model, contest, name) for name in contest.section.peers),
     )
     return tuple(system for system in found if system is not None)

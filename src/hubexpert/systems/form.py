@@ -10,7 +10,7 @@ from torch import nn
 from hubexpert.experts.load import adapter_factors
 from hubexpert.factors import Factors
 from hubexpert.lm import Lm
-from hubexpert.recipe import Peer
+from hubexpert.recipe import EvaluateSection
 from hubexpert.records import Build, Example, Source, Tuning
 from hubexpert.trained import Lesson, Start, trained
 
@@ -26,7 +26,7 @@ class Contest:
     test: tuple[Example, ...]
     metric: str
     lesson: Lesson
-    peers: tuple[Peer, ...] = ()
+    section: EvaluateSection
 
     @property
     def experts(self) -> tuple[Source, ...]:
