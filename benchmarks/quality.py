@@ -19,6 +19,7 @@ from quality_runs.targets import TARGETS, write_project
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 DRAWS = 3
+LAST = ("random-experts", "arrow")  # systems that a finished draw has
 TRAIN = {"epochs": 5, "learning_rate": [1e-3, 3e-3], "folds": 2, "batch_size": 4, "top_k": 2, "shared_rank": 16}
 
 
@@ -51,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 def run(asked: argparse.Namespace, name: str, draw: int) -> None:
     """One draw of one target: the comparison, then the variants; written to the results after every system."""
-    from quality_runs.variants import VARIANTS, best_ranks, system
+    from quality_runs.variants import VARIANTS, chosen, system
 
     from hubexpert import pipeline
     from hubexpert.evaluate import measured
@@ -59,12 +60,15 @@ def run(asked: argparse.Namespace, name: str, draw: int) -> None:
     from hubexpert.systems import systems
     from hubexpert.workspace import write_atomically
 
+    file, wanted = asked.results / f"{name}-{draw}.json", [label for label in asked.variants.split(",") if label]
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if found.get("train") == TRAIN and {*LAST, *wanted} <= {*found["systems"]}:
+        return  # measured, whether its project is still there or not
     recipe = write_project(asked.work / "projects" / f"{name}-{draw}", asked.tasks_root, name, draw, TRAIN)
     project = pipeline.open_project(recipe)
-    contest, selection = pipeline.contest(project), pipeline.select(project)
+    contest = pipeline.contest(project)
     table = {score.source.repo: score.model_dump(mode="json") for score in pipeline.score(project).scores}
-    journal, file = project.workspace.journal("evaluation"), asked.results / f"{name}-{draw}.json"
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    journal = project.workspace.journal("evaluation")
     found |= {
         "target": name,
         "draw": draw,
@@ -78,17 +82,14 @@ def run(asked: argparse.Namespace, name: str, draw: int) -> None:
 
     def keep(label: str, note: str, result: Measured) -> None:
         found["systems"][label] = {"note": note, **result.model_dump(mode="json")}
-        write_atomically(file, json.dumps(found, indent=1))
+        write_atomically(file, json.dumps(found) + "\n")
         mean = sum(result.values) / len(result.values)
         print(f"{name}:{draw} {label}: {mean:.3f} ({note})", flush=True)
 
     for each in systems(project.model, contest):
         keep(each.name, each.note, measured(project.model, contest, each, journal))
-    for label in [label for label in asked.variants.split(",") if label]:
-        experts = contest.experts
-        if VARIANTS[label].choice == "best ranks":
-            experts = best_ranks(selection, len(experts))
-        variant = system(project.model, contest, label, experts)
+    for label in wanted:
+        variant = system(project.model, contest, label, chosen(project, VARIANTS[label].choice, contest.experts))
         keep(label, variant.note, measured(project.model, contest, variant, journal))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hubexpert.significance import holm, p_value
-from hubexpert.statistics import bootstrap, paired
+from hubexpert.statistics import Floats, bootstrap, paired
 
 ORDER = (
     *("majority", "base", "base-shots", "best-single", "best-single-tuned", "static", "routed", "fresh-lora"),
@@ -66,7 +66,7 @@ def against(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
-def stratified(pairs: Sequence[np.ndarray], targets: Sequence[str], draws: int = 2000) -> tuple[float, float, float]:
+def stratified(pairs: Sequence[Floats], targets: Sequence[str], draws: int = 2000) -> tuple[float, float, float]:
     """The mean over targets of the mean difference, and its 95 % interval: rows are resampled within each draw.
 
     The draws of a target share their held-out rows, so these are drawn together.
@@ -150,6 +150,7 @@ def variants(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
-def _pair(run: Run, name: str) -> np.ndarray:
+def _pair(run: Run, name: str) -> Floats:
     """Routed minus the other, row by row."""
-    return np.array(run["systems"][ROUTED]["values"]) - np.array(run["systems"][name]["values"])
+    ours, theirs = (np.asarray(run["systems"][each]["values"], dtype=np.float64) for each in (ROUTED, name))
+    return np.subtract(ours, theirs)

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
+from hubexpert import pipeline
 from hubexpert.lm import Lm
-from hubexpert.records import Selection, Source
+from hubexpert.pipeline import Project
+from hubexpert.records import Source
 from hubexpert.systems import Contest, Form, System
 from hubexpert.systems.form import factors_of, learned
 from hubexpert.trained import mixture_start
+from hubexpert.workspace import Workspace
+
+Choice = Literal["algorithm 1", "best ranks", "adapted"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Variant:
     """What is different: settings of `train`, or how the experts are chosen."""
 
     train: dict[str, Any] = field(default_factory=dict)
-    choice: str = "algorithm 1"
+    choice: Choice = "algorithm 1"
 
 
 VARIANTS = {
@@ -53,6 +58,13 @@ def system(model: Lm, contest: Contest, name: str, experts: tuple[Source, ...]) 
     return System(name, opened, {**depends, "tuning": tuning}, note)
 
 
-def best_ranks(selection: Selection, count: int) -> tuple[Source, ...]:
-    """The experts with the best sums of ranks, however alike they are."""
-    return tuple(selected.source for selected in selection.pool[:count])
+def chosen(project: Project, choice: Choice, experts: tuple[Source, ...]) -> tuple[Source, ...]:
+    """The experts by another choice: the best sums of ranks, however alike; or by adapted perplexity alone."""
+    if choice == "algorithm 1":
+        return experts
+    if choice == "best ranks":
+        return tuple(selected.source for selected in pipeline.select(project).pool[: len(experts)])
+    section = project.recipe.experts.model_copy(update={"rank": ("adapted",)})
+    recipe = project.recipe.model_copy(update={"experts": section})
+    workspace = Workspace(project.workspace.root / "adapted")
+    return pipeline.select(replace(project, recipe=recipe, workspace=workspace, whole=project)).chosen

@@ -52,6 +52,7 @@ def render_recipe(values: dict[str, str | None]) -> str:
     from hubexpert.recipe import (
         DataSection,
         DiscoverSection,
+        EvaluateSection,
         ExpertsSection,
         PublishSection,
         TeacherSection,
@@ -68,6 +69,7 @@ def render_recipe(values: dict[str, str | None]) -> str:
         teacher=TeacherSection(model="-").model_dump(exclude={"model", "url", "provider", "key_env"}),
         experts=ExpertsSection(),
         train=TrainSection(),
+        evaluate=EvaluateSection(),
         publish=PublishSection(),
     )
 
