@@ -65,9 +65,9 @@ def skill(name: str) -> list[Example]:
     return drawn.sample(examples, len(examples))
 
 
-def taught(folder: Path, examples: Sequence[Example], *, seed: int = 0, epochs: int = 40) -> Path:
-    """An adapter that really learned the examples, on the base of that seed."""
-    model = base(seed)
+def taught(folder: Path, model: Lm, examples: Sequence[Example], *, seed: int, epochs: int = 40) -> Path:
+    """An adapter that really learned the examples on this base, which is spent by that."""
+    torch.manual_seed(seed)
     made = Lm(get_peft_model(model.model, _settings()), model.tokenizer)
     encoded = [encode(made.tokenizer, example, example.output) for example in examples]
     section = TrainSection(epochs=epochs, learning_rate=5e-3, batch_size=18)
@@ -106,7 +106,7 @@ def published(store: Store, folder: Path) -> Source:
 
 def two_skills(store: Store, root: Path) -> Pool:
     """A task of two skills; an adapter for each, one for a third that nobody asks for, and one of random weights."""
-    folders = [taught(root / name, skill(name)) for name in SKILLS]
+    folders = [taught(root / name, base(), skill(name), seed=place) for place, name in enumerate(SKILLS, start=1)]
     folders.append(idle(root / "idle", seed=1))
     known = [skill(name) for name in TASK]
     return Pool(
@@ -133,7 +133,7 @@ def useless(store: Store, root: Path, *, seed: int) -> Pool:
     lookup that nobody asks for, three are random and of any strength. The least perplexity on the shots comes first.
     """
     drawn, model = random.Random(seed), base(seed)
-    folders = [taught(root / "unasked", _unasked(drawn), seed=seed, epochs=15)]
+    folders = [taught(root / "unasked", base(seed), _unasked(drawn), seed=drawn.randrange(10**6), epochs=15)]
     for i in range(3):
         scale = drawn.choice([0.02, 0.05, 0.1])
         folders.append(idle(root / f"idle-{i}", seed=drawn.randrange(10**6), scale=scale))
