@@ -32,7 +32,7 @@ def test_a_mixture_of_useless_experts_is_not_to_be_shipped(seed: int, store: "St
     """Though it learned the task: what is cheaper learned it as well."""
     report = judged(store, tmp_path, seed)
     assert {system.name for system in report.systems} == {*LABELS}
-    assert report.system("best-single").value < 0.2
+    assert report.system("best-single").value < 0.4
     assert report.system("routed").value > 0.5
     assert report.verdict != "ship"
 
