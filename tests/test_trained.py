@@ -1,6 +1,7 @@
 """What is trained starts from the same weights every time; learning rate and epochs are chosen by what was left out."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,15 @@ def test_what_prompts_share_is_read_once_and_changes_nothing(model: Lm, tmp_path
         assert (1 in seen) is not checkpointing
     for module, weight in ends[0].items():
         assert tiny.error(weight, ends[1][module]) < 1e-3
+
+
+def test_what_starts_elsewhere_does_not_go_on_from_here(model: Lm, tmp_path: Path) -> None:
+    """Checkpoints are those of one start: another best single expert begins at its own weights."""
+    learned, encoded, ends = lesson(tmp_path), encode_all(model, SHOTS), []
+    first, second = (
+        single_start(read_factors(tiny.lora(tmp_path / str(scale), seed=0, scale=scale))) for scale in (0.1, 0.4)
+    )
+    for start, key, folder in ((first, "a", "x"), (second, "b", "x"), (second, "b", "y")):
+        with trained(model, start, replace(learned, checkpoints=tmp_path / folder), "the best", key) as made:
+            ends.append(mean_nll(made.model, encoded))
+    assert ends[1] == ends[2] != ends[0]

@@ -18,7 +18,7 @@ from hubexpert.recipe import TrainSection
 from hubexpert.records import Example, Tuning
 from hubexpert.train import train, trainable
 from hubexpert.tune import tune
-from hubexpert.workspace import Journal
+from hubexpert.workspace import Journal, fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def trained(
         start: where it starts.
         lesson: what is learned from and how.
         name: what the progress calls it.
-        key: what tells this start from others in the journal of the tuning.
+        key: what tells this start from others, in the journal of the tuning and among the checkpoints.
         tuning: learning rate and epochs; by default chosen by cross-validation on the shots.
     """
     encoded, section = encode_all(model, lesson.shots), lesson.section
@@ -122,7 +122,7 @@ def trained(
             form,
             encoded,
             section,
-            lesson.checkpoints / name.replace(" ", "-"),
+            lesson.checkpoints / f"{name.replace(' ', '-')}-{fingerprint([key, tuning])[:16]}",
             seed=lesson.seed,
             label=f"training {name}",
             learning_rate=tuning.learning_rate,
