@@ -73,7 +73,7 @@ def write_project(folder: Path, tasks: Path, name: str, draw: int, train: dict[s
         },
         "experts": {"candidates": 8, "count": 4},
         "train": train,
-        "evaluate": {"peers": ["arrow"] if draw else ["arrow", "lorahub"]},
+        "evaluate": {"peers": ["arrow"]},
         "seed": draw,
     }
     path = folder / "hubexpert.yaml"

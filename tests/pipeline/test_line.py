@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -18,13 +19,14 @@ import hubexpert
 from hubexpert import pipeline
 from hubexpert.cli.main import cli
 from hubexpert.errors import HubExpertError
+from hubexpert.examine import answer_length, examine
 from hubexpert.experts.engine import on_this_machine
 from hubexpert.experts.ledger import open_ledger
 from hubexpert.experts.score import context, score_pool, trial
 from hubexpert.hub import resolve
-from hubexpert.lm import load_lm
+from hubexpert.lm import Lm, load_lm
 from hubexpert.localhub import Store
-from hubexpert.lock import read_lock
+from hubexpert.lock import Lock, read_lock
 from hubexpert.moe.adapter import static
 from hubexpert.recipe import ExpertsSection
 from hubexpert.records import Example
@@ -115,6 +117,21 @@ def test_the_whole_line(project: Callable[..., Path], ids: torch.Tensor, tmp_pat
     assert json.loads(status.stdout)["state"] == "fresh"
 
     _same_everywhere(recipe, OWN, ids, tmp_path)
+    _same_scores(recipe, OWN, lock)
+
+
+def _same_scores(recipe: Path, repo: str, lock: Lock) -> None:
+    """What the table says of `static` and `base` is what plain PEFT gives, with the adapter on and switched off."""
+    work = pipeline.task(pipeline.open_project(recipe, quiet=True))
+    model = PeftModel.from_pretrained(tiny.model(), repo).eval()
+    form, longest = Lm(model, tiny.tokenizer()), answer_length(tiny.tokenizer(), work.shots)
+
+    def score() -> float:
+        return fmean(examine(form, work.test, work.metric, max_new_tokens=longest)[0].values)
+
+    assert score() == lock.report.system("static").value
+    with model.disable_adapter():
+        assert score() == lock.report.system("base").value
 
 
 def _same_everywhere(recipe: Path, repo: str, ids: torch.Tensor, tmp_path: Path) -> None:
