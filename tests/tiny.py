@@ -67,11 +67,12 @@ def lora(
     **settings: Any,
 ) -> Path:
     """A random LoRA for the tiny base, with a card; `settings` go to `LoraConfig`."""
+    base_model = model()  # seeds, too
     torch.manual_seed(seed)
     config = LoraConfig(
         **{"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], **settings}, task_type="CAUSAL_LM"
     )
-    peft_model = get_peft_model(model(), config)
+    peft_model = get_peft_model(base_model, config)
     for name, parameter in peft_model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=scale)
@@ -85,8 +86,9 @@ def lora(
 
 def another(folder: Path, config: PeftConfig, *, seed: int = 0, base: str = BASE, scale: float = 0.3) -> Any:
     """A random adapter of any type for the tiny base, written to `folder`; the model with it is returned."""
+    base_model = model()  # seeds, too
     torch.manual_seed(seed)
-    peft_model = get_peft_model(model(), config).eval()
+    peft_model = get_peft_model(base_model, config).eval()
     for name, parameter in peft_model.named_parameters():
         if any(part in name for part in (".hada_", ".lokr_", ".lora_", ".delora_A", ".delora_B", "gralora_", "miss_")):
             torch.nn.init.normal_(parameter, std=scale)

@@ -38,7 +38,7 @@ VARIANTS = {
     "expert dropout": Variant({"dropout": 0.25}),
     "balanced": Variant({"balance": 0.01}),
     "routers 10 x": Variant({"router_rate": 10.0}),
-    "initial: shots, routers 30 x": Variant({"initial": "shots", "router_rate": 30.0}),
+    "initial: shots; routers 30 x": Variant({"initial": "shots", "router_rate": 30.0}),
 }
 
 

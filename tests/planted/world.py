@@ -20,7 +20,7 @@ from hubexpert.build import build_mixture
 from hubexpert.examine import examine
 from hubexpert.lm import Lm, encode
 from hubexpert.localhub import Store
-from hubexpert.recipe import TrainSection
+from hubexpert.recipe import EvaluateSection, TrainSection
 from hubexpert.records import Example, Source
 from hubexpert.slots import applied
 from hubexpert.systems import Contest
@@ -123,7 +123,8 @@ def mixed(pool: Pool, experts: Sequence[str], section: TrainSection, folder: Pat
     journal = Journal(folder / "tuning.jsonl")
     lesson = Lesson(pool.shots, section, seed, journal, folder / "checkpoints", quiet=True)
     build = build_mixture(pool.model, BASE, [pool.adapters[name] for name in experts], lesson, folder / "build")
-    return Contest(BASE, build, folder / "build", tuple(pool.adapters.values()), pool.test, METRIC, lesson)
+    alone = EvaluateSection(contributions=0)
+    return Contest(BASE, build, folder / "build", tuple(pool.adapters.values()), pool.test, METRIC, lesson, alone)
 
 
 def useless(store: Store, root: Path, *, seed: int) -> Pool:
