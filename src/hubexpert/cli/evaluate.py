@@ -4,17 +4,18 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, output_options, processes_option, recipe_option
 
 
 @click.command()
 @recipe_option
+@processes_option
 @output_options
-def evaluate(recipe: Path, out: Out) -> None:
+def evaluate(recipe: Path, processes: int | None, out: Out) -> None:
     """Compare the mixture with cheaper systems on held-out examples."""
     from hubexpert import pipeline
 
-    project = pipeline.open_project(recipe, quiet=out.quiet)
+    project = pipeline.open_project(recipe, quiet=out.quiet, processes=processes)
     with project.workspace.locked():
         lock = pipeline.lock(project)
     show_report(lock.report, out)
