@@ -14,8 +14,9 @@ from hubexpert.lm import Lm, encode, mean_nll
 from hubexpert.moe.adapter import gated_layers
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Example
+from hubexpert.start import Start
 from hubexpert.train import train
-from hubexpert.trained import Lesson, Start, encode_all, fresh_start, mixture_start, opened, single_start, trained
+from hubexpert.trained import Lesson, encode_all, fresh_start, mixture_start, opened, single_start, trained
 from hubexpert.tune import tune
 from hubexpert.workspace import Journal
 from tests import tiny

@@ -1,5 +1,6 @@
 """The stages in order, each skipped while its inputs hold: discover, score, select, build, evaluate, lock and card."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +60,7 @@ class Project:
     refresh: bool
     engine: str
     workers: int | None
+    processes: int
     whole: "Project | None" = None
     given: Task | None = None
 
@@ -110,7 +112,13 @@ class Project:
 
 
 def open_project(
-    path: Path, *, quiet: bool = False, refresh: bool = False, engine: str = "local", workers: int | None = None
+    path: Path,
+    *,
+    quiet: bool = False,
+    refresh: bool = False,
+    engine: str = "local",
+    workers: int | None = None,
+    processes: int | None = 1,
 ) -> Project:
     """The project of the recipe at `path`.
 
@@ -120,13 +128,29 @@ def open_project(
         refresh: look up the base's head again instead of keeping the pinned commit.
         engine: where adapters are scored: `local`, or `ray` for a cluster.
         workers: how many of the cluster's; by default one a GPU.
+        processes: how many train; None is one a GPU.
 
     Raises:
-        HubExpertError: the recipe is missing or wrong.
+        HubExpertError: the recipe is missing or wrong, there are fewer GPUs than processes, or this is itself one of
+            several processes that a launcher started.
     """
+    _check_alone()
     recipe = read_recipe(path)
+    if processes != 1:
+        from hubexpert.spread import number_of_processes
+
+        processes = number_of_processes(processes)
     hub.show_progress(not quiet)
-    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh, engine, workers)
+    return Project(path, recipe, Workspace(path.parent / WORKSPACE), quiet, refresh, engine, workers, processes)
+
+
+def _check_alone() -> None:
+    started = os.environ.get("WORLD_SIZE", "1")
+    if "RANK" in os.environ and started != "1":
+        raise HubExpertError(
+            f"hubexpert was started {started} times at once, by accelerate or torchrun, and would write over itself.",
+            fix=f"start it once: hubexpert run --processes {started}",
+        )
 
 
 def _pinned(project: Project, step: str, name: str) -> Source:
@@ -359,11 +383,18 @@ def build(project: Project) -> Build:
 
 def _lesson(project: Project, checkpoints: Path) -> "Lesson":
     """What everything is trained on and how."""
+    from hubexpert.lm import BASE_FILES
+    from hubexpert.spread import Workers
     from hubexpert.trained import Lesson
 
+    workers = None
+    if project.processes > 1:
+        place = project.base_place
+        folder = place if isinstance(place, Path) else hub.snapshot(place, BASE_FILES)
+        workers = Workers(project.processes, folder.resolve(), project.recipe.quantize)
     journal = project.workspace.journal("tuning")
     shots, section = task(project).shots, project.recipe.train
-    return Lesson(shots, section, project.recipe.seed, journal, checkpoints, project.quiet)
+    return Lesson(shots, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
 
 
 def _whole(folder: Path, made: Build) -> bool:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import prepare_data_loader
 from peft import PeftModel
+from torch.utils.data import DataLoader, RandomSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments, get_cosine_schedule_with_warmup
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from hubexpert.errors import HubExpertError
 from hubexpert.lm import Encoded, Lm, left_padded
 from hubexpert.moe.adapter import gated_layers
 from hubexpert.moe.listen import imbalance, listening
@@ -45,11 +48,13 @@ def train(
     learning_rate: float | None = None,
     stop: int | None = None,
     after_epoch: Callable[[], None] | None = None,
+    after_step: Callable[[], None] | None = None,
     quiet: bool = False,
 ) -> tuple[float, ...]:
     """Train on the answers' tokens (AdamW, weight decay 1e-4, cosine with linear warm-up: Open Knowledge, 4.1).
 
-    Under `accelerate` or `torchrun` the processes share every batch, and end with equal weights.
+    Under `accelerate` or `torchrun` the processes share every batch: each takes some of its rows, the loss is the mean
+    over the tokens of all, and they end with equal weights, those of one process up to rounding.
 
     Args:
         model: what to train: those of its parameters that require gradients; changed in place.
@@ -62,10 +67,14 @@ def train(
         learning_rate: by default the section's first.
         stop: after how many epochs of the schedule to stop; by default all.
         after_epoch: called after every epoch, with the model in evaluation mode.
+        after_step: called after every step, at the start once for each that had been done before a kill.
         quiet: no progress.
 
     Returns:
         The mean training loss of each epoch (empty for no epochs).
+
+    Raises:
+        HubExpertError: there are several processes, and the model's loss is a mean over the tokens of each.
     """
     epochs = section.epochs if stop is None else min(stop, section.epochs)
     if epochs == 0:
@@ -74,7 +83,7 @@ def train(
     longest = min(section.max_length, model.context)
     rows = [fitted(example, longest) for example in encoded]
     arguments = _arguments(section, epochs, checkpoints, seed)
-    steps = -(-len(rows) // section.batch_size)  # an epoch
+    steps = steps_an_epoch(len(rows), section)
     optimizer = _optimizer(model.model, rate, section.router_rate)
     whole = section.epochs * steps
     schedule = get_cosine_schedule_with_warmup(optimizer, whole // 10, whole)
@@ -84,24 +93,43 @@ def train(
         model=model.model,
         args=arguments,
         train_dataset=[{"example": row} for row in rows],
-        data_collator=lambda batch: collate([row["example"] for row in batch], model.tokenizer.pad_token_id, begins),
-        callbacks=[_Progress(label, epochs * steps, quiet), _MarkWhole(), _AfterEpoch(after_epoch)],
+        data_collator=lambda batch: collate(
+            portion([row["example"] for row in batch], arguments.process_index, arguments.world_size),
+            model.tokenizer.pad_token_id,
+            begins,
+        ),
+        callbacks=[_Progress(label, epochs * steps, after_step, quiet), _MarkWhole(), _AfterEpoch(after_epoch)],
         optimizers=(optimizer, schedule),
     )
+    if arguments.world_size > 1 and not trainer.model_accepts_loss_kwargs:
+        raise HubExpertError(
+            f"{type(model.model.get_base_model()).__name__} takes the mean of its loss over each process's own tokens.",
+            fix="leave out `--processes`",
+        )
     trainer.balance = section.balance
     trainer.remove_callback(PrinterCallback)  # it prints logs to stdout, where data goes
     for gate, _ in gated_layers(model.model).values():
         gate.dropout = section.dropout
-    trainer.train(resume_from_checkpoint=_last_whole(checkpoints) if checkpoints else None)
+    if arguments.process_index:  # each process drops other experts; the order of the examples has a seed of its own
+        torch.manual_seed(seed + arguments.process_index)
+    with arguments.main_process_first(local=False):
+        last = _last_whole(checkpoints) if checkpoints else None
+    trainer.train(resume_from_checkpoint=last)
     losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
     model.model.eval()
     return losses
+
+
+def steps_an_epoch(examples: int, section: TrainSection) -> int:
+    """How many steps an epoch over so many examples has; the last may have fewer examples."""
+    return -(-examples // section.batch_size)
 
 
 def _arguments(section: TrainSection, epochs: int, checkpoints: Path | None, seed: int) -> TrainingArguments:
     arguments = TrainingArguments(
         output_dir=str(checkpoints) if checkpoints else None,
         num_train_epochs=epochs,
+        per_device_train_batch_size=section.batch_size,
         **({"activation_checkpointing": True} if section.gradient_checkpointing else {}),
         logging_strategy="epoch",
         save_strategy="epoch" if checkpoints else "no",
@@ -115,9 +143,9 @@ def _arguments(section: TrainSection, epochs: int, checkpoints: Path | None, see
         use_cpu=not torch.cuda.is_available(),
         label_names=["labels"],
         ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
     )
-    # a batch is shared by all processes, so that their number does not change the result
-    arguments.per_device_train_batch_size = -(-section.batch_size // arguments.world_size)
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # one process, one device: no `DataParallel`, which multiplies batches
     return arguments
 
 
@@ -142,6 +170,11 @@ def _shareable(model: Lm, rows: Sequence[Encoded], section: TrainSection, argume
     """How many tokens of all prompts are computed once a step: none where each sequence is treated differently."""
     apart = section.gradient_checkpointing or section.balance or section.dropout or arguments.world_size > 1
     return 0 if apart else shared(model, rows)
+
+
+def portion(rows: Sequence[Encoded], process: int, processes: int) -> Sequence[Encoded]:
+    """The rows of a batch that one of the processes computes; where there are too few, a prompt without an answer."""
+    return rows[process::processes] or [Encoded(rows[0].prompt, ())]
 
 
 def collate(rows: Sequence[Encoded], pad: int, begins: int = 0) -> dict[str, Any]:
@@ -169,6 +202,32 @@ class _Trainer(Trainer):
 
     balance = 0.0
 
+    def get_train_dataloader(self) -> Any:
+        """The batches as one process has them, whole, for every process.
+
+        What accelerate deals out would be other batches where their size is no multiple of the number of processes, and
+        the last one would be filled up with examples that had their turn.
+        """
+        if self.args.world_size == 1:
+            return super().get_train_dataloader()
+        rows = self.train_dataset
+        batches = DataLoader(
+            rows,
+            batch_size=self.args.per_device_train_batch_size,
+            sampler=RandomSampler(rows),
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+        return prepare_data_loader(
+            batches,
+            self.args.device,
+            num_processes=1,
+            process_index=0,
+            put_on_device=True,
+            use_seedable_sampler=True,
+            data_seed=self.args.data_seed,
+        )
+
     def compute_loss(self, model: Any, inputs: dict[str, Any], *arguments: Any, **named: Any) -> Any:
         beginning = inputs.pop("beginning", None)
         inputs["use_cache"] = beginning is not None
@@ -178,15 +237,22 @@ class _Trainer(Trainer):
             inputs["past_key_values"] = past
         gates = {name: gate for name, (gate, _) in gated_layers(self.model).items()} if self.balance else {}
         terms: list[torch.Tensor] = []
-        mask = inputs["attention_mask"]
-        hears = listening(dict(gates), lambda name, x: terms.append(imbalance(gates[name], x, mask)))
+        counted = inputs["attention_mask"] * (inputs["labels"] != IGNORED).any(1)[:, None]
+        hears = listening(
+            dict(gates), lambda name, x: terms.append(imbalance(gates[name], x, counted, self._of_all_processes))
+        )
         with hears if gates else nullcontext():
             loss = super().compute_loss(model, inputs, *arguments, **named)
-        return loss + self.balance * torch.stack(terms).mean() if terms else loss
+        # gradients, and losses that are logged, are means over the processes
+        return loss + self.args.world_size * self.balance * torch.stack(terms).mean() if terms else loss
+
+    def _of_all_processes(self, counts: torch.Tensor) -> torch.Tensor:
+        return self.accelerator.reduce(counts, reduction="sum")
 
 
 class _MarkWhole(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        args.distributed_state.wait_for_everyone()  # each process writes its own part of a checkpoint
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
 
@@ -209,15 +275,19 @@ def _last_whole(checkpoints: Path) -> str | None:
 
 
 class _Progress(TrainerCallback):
-    def __init__(self, label: str, steps: int, quiet: bool) -> None:
+    def __init__(self, label: str, steps: int, call: Callable[[], None] | None, quiet: bool) -> None:
         self.bar: Iterator[int] = track(range(steps + 1), label, total=steps, quiet=quiet)
+        self.call = call
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        for _step in range(state.global_step + 1):
-            next(self.bar)
+        next(self.bar)
+        for _step in range(state.global_step):
+            self.on_step_end(args, state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         next(self.bar, None)
+        if self.call is not None:
+            self.call()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         for _step in self.bar:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,22 +17,19 @@ from hubexpert.moe.initial import routers
 from hubexpert.moe.widen import Wide, linears, size, widen
 from hubexpert.recipe import TrainSection
 from hubexpert.records import Example, Tuning
+from hubexpert.spread import Job, Workers, read_trained, spread
+from hubexpert.start import Start
 from hubexpert.train import train, trainable
-from hubexpert.tune import tune
+from hubexpert.tune import Fold, tune
 from hubexpert.workspace import Journal, fingerprint
-
-
-@dataclass(frozen=True, eq=False)
-class Start:
-    """Where a training starts: the wide LoRA and its routers. Without experts it is a plain LoRA."""
-
-    wide: Wide
-    routers: dict[str, torch.Tensor]  # [experts, in]
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learned from and how, equal for all that are compared. `checkpoints` is a folder of this lesson alone."""
+    """What is learned from and how, equal for all that are compared. `checkpoints` is a folder of this lesson alone.
+
+    With `workers` other processes train; what is learned is the same up to rounding.
+    """
 
     shots: tuple[Example, ...]
     section: TrainSection
@@ -39,6 +37,11 @@ class Lesson:
     journal: Journal
     checkpoints: Path
     quiet: bool = False
+    workers: Workers | None = None
+
+    def place(self, name: str, key: object) -> Path:
+        """The folder for the checkpoints of the training called `name` that `key` tells from others."""
+        return self.checkpoints / f"{name.replace(' ', '-')}-{fingerprint(key)[:16]}"
 
 
 @dataclass(frozen=True)
@@ -115,18 +118,60 @@ def trained(
         key,
         seed=lesson.seed,
         label=f"tuning {name}",
+        elsewhere=partial(_tune_elsewhere, model, start, lesson, name, key) if lesson.workers else None,
         quiet=lesson.quiet,
     )
+    place = lesson.place(name, [key, tuning])
+    if lesson.workers and tuning.epochs:
+        _elsewhere(model, start, lesson, place, f"training {name}", tuning=tuning)
     with opened(model, start, section) as form:
-        losses = train(
-            form,
-            encoded,
-            section,
-            lesson.checkpoints / f"{name.replace(' ', '-')}-{fingerprint([key, tuning])[:16]}",
-            seed=lesson.seed,
-            label=f"training {name}",
-            learning_rate=tuning.learning_rate,
-            stop=tuning.epochs,
-            quiet=lesson.quiet,
-        )
+        if lesson.workers and tuning.epochs:
+            losses = read_trained(form, _files(place))
+        else:
+            losses = train(
+                form,
+                encoded,
+                section,
+                place,
+                seed=lesson.seed,
+                label=f"training {name}",
+                learning_rate=tuning.learning_rate,
+                stop=tuning.epochs,
+                quiet=lesson.quiet,
+            )
         yield Trained(form, tuning, losses)
+
+
+def _tune_elsewhere(model: Lm, start: Start, lesson: Lesson, name: str, key: object, folds: Sequence[Fold]) -> None:
+    _elsewhere(model, start, lesson, lesson.place(name, key), f"tuning {name}", folds=folds)
+
+
+def _elsewhere(
+    model: Lm,
+    start: Start,
+    lesson: Lesson,
+    place: Path,
+    label: str,
+    *,
+    folds: Sequence[Fold] = (),
+    tuning: Tuning | None = None,
+) -> None:
+    """Let the workers train the folds, or, with a tuning, what they are for."""
+    assert lesson.workers is not None  # noqa: S101
+    job = Job(
+        base=lesson.workers.base,
+        quantize=lesson.workers.quantize,
+        section=lesson.section,
+        examples=tuple((example.prompt, example.answer) for example in encode_all(model, lesson.shots)),
+        seed=lesson.seed,
+        label=label,
+        checkpoints=place,
+        tuning=tuning,
+        folds=tuple(folds),
+        journal=lesson.journal.path,
+    )
+    spread(lesson.workers, model, start, job, _files(place), quiet=lesson.quiet)
+
+
+def _files(place: Path) -> Path:
+    return place.with_name(f"{place.name}.workers")

@@ -9,11 +9,20 @@ from hubexpert.experts.adapted import folds
 from hubexpert.lm import Encoded, Lm
 from hubexpert.reading import read
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Tried, Tuning
+from hubexpert.records import Record, Tried, Tuning
 from hubexpert.train import train
 from hubexpert.workspace import METHOD, Journal, fingerprint
 
 Opened = Callable[[], AbstractContextManager[Lm]]
+
+
+class Fold(Record):
+    """One training of the cross-validation: the shots in `part` are left out. The journal keeps it as `entry`."""
+
+    entry: str
+    learning_rate: float
+    part: tuple[int, ...]
+    label: str
 
 
 def tune(
@@ -25,6 +34,7 @@ def tune(
     *,
     seed: int,
     label: str,
+    elsewhere: Callable[[Sequence[Fold]], None] | None = None,
     quiet: bool = False,
 ) -> Tuning:
     """The learning rate and the number of epochs under which the shots that were not trained on are likeliest.
@@ -42,24 +52,38 @@ def tune(
         key: what the result depends on besides the shots and the section.
         seed: of the folds, and of training.
         label: what the progress calls it.
+        elsewhere: trains folds in other processes, and leaves what was found in the journal; by default all are trained
+            here, one after the other.
         quiet: no progress.
     """
     rates = sorted(section.learning_rate)
     if not section.folds or section.epochs == 0 or len(encoded) < 2:
         return Tuning(learning_rate=section.learning_rate[0], epochs=section.epochs)
     parts = folds(len(encoded), section.folds, seed=seed)
+    texts = [list(e.prompt + e.answer) for e in encoded]
+    trainings = [
+        Fold(
+            entry=fingerprint([METHOD, key, rate, section, texts, part, seed]),
+            learning_rate=rate,
+            part=tuple(part),
+            label=f"{label}, learning rate {rate:g}, fold {number} of {len(parts)}",
+        )
+        for rate in rates
+        for number, part in enumerate(parts, start=1)
+    ]
     done = journal.read()
+    missing = [fold for fold in trainings if fold.entry not in done]
+    if elsewhere is not None and missing:
+        elsewhere(missing)
+        done = journal.read()
+    for fold in trainings:
+        if fold.entry not in done:
+            done[fold.entry] = learn_fold(opened, encoded, fold, section, seed=seed, quiet=quiet)
+            journal.append(fold.entry, done[fold.entry])
     trials = []
     for rate in rates:
-        likelihoods: list[list[float]] = []  # [shots][epochs]
-        for number, part in enumerate(parts, start=1):
-            entry = fingerprint([METHOD, key, rate, section, [list(e.prompt + e.answer) for e in encoded], part, seed])
-            if entry not in done:
-                name = f"{label}, learning rate {rate:g}, fold {number} of {len(parts)}"
-                done[entry] = _fold(opened, encoded, part, section, rate, seed=seed, label=name, quiet=quiet)
-                journal.append(entry, done[entry])
-            likelihoods += done[entry]
-        means = tuple(round(fmean(epoch), 6) for epoch in zip(*likelihoods, strict=True))
+        found = [done[fold.entry] for fold in trainings if fold.learning_rate == rate]  # [folds][shots][epochs]
+        means = tuple(round(fmean(epoch), 6) for epoch in zip(*(shot for part in found for shot in part), strict=True))
         trials.append(Tried(learning_rate=rate, likelihoods=means))
     best = max(trials, key=lambda trial: max(trial.likelihoods))
     return Tuning(
@@ -70,19 +94,18 @@ def tune(
     )
 
 
-def _fold(
+def learn_fold(
     opened: Opened,
     encoded: Sequence[Encoded],
-    part: Sequence[int],
+    fold: Fold,
     section: TrainSection,
-    rate: float,
     *,
     seed: int,
-    label: str,
-    quiet: bool,
+    after_step: Callable[[], None] | None = None,
+    quiet: bool = False,
 ) -> list[list[float]]:
     """The likelihood of every held-out shot after every epoch on the others, [shots of the fold][epochs]."""
-    held_out, others = [encoded[i] for i in part], [e for i, e in enumerate(encoded) if i not in part]
+    held_out, others = [encoded[i] for i in fold.part], [e for i, e in enumerate(encoded) if i not in fold.part]
     epochs: list[list[float]] = []
     with opened() as model:
 
@@ -90,5 +113,16 @@ def _fold(
             readings = read(model, held_out, max_new_tokens=0)[0]
             epochs.append([0.0 if math.isnan(r.nll) else math.exp(-r.nll) for r in readings])
 
-        train(model, others, section, None, seed=seed, label=label, learning_rate=rate, after_epoch=ask, quiet=quiet)
+        train(
+            model,
+            others,
+            section,
+            None,
+            seed=seed,
+            label=fold.label,
+            learning_rate=fold.learning_rate,
+            after_epoch=ask,
+            after_step=after_step,
+            quiet=quiet,
+        )
     return [list(shot) for shot in zip(*epochs, strict=True)]

@@ -89,7 +89,8 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = (json.dumps({"key": key, "value": _plain(value)}) + "\n" for key, value in entries.items())
         with self.path.open("ab+") as file:
-            if file.tell() > 0:
+            fcntl.flock(file, fcntl.LOCK_EX)  # several processes may leave entries
+            if file.seek(0, os.SEEK_END) > 0:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")  # seal a line cut short, or it would swallow this one

@@ -4,17 +4,18 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, output_options, processes_option, recipe_option
 
 
 @click.command()
 @recipe_option
+@processes_option
 @output_options
-def build(recipe: Path, out: Out) -> None:
+def build(recipe: Path, processes: int | None, out: Out) -> None:
     """Assemble and train the mixture."""
     from hubexpert import pipeline
 
-    project = pipeline.open_project(recipe, quiet=out.quiet)
+    project = pipeline.open_project(recipe, quiet=out.quiet, processes=processes)
     with project.workspace.locked():
         made = pipeline.build(project)
     out.records([{"folder": str(project.workspace.root / "build"), **made.model_dump(mode="json")}])

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, output_options, processes_option, recipe_option
 
 
 @click.command()
 @recipe_option
 @click.option("--draws", type=click.IntRange(min=2), help="Repeat the whole line on that many draws of the shots.")
+@processes_option
 @output_options
-def evaluate(recipe: Path, draws: int | None, out: Out) -> None:
+def evaluate(recipe: Path, draws: int | None, processes: int | None, out: Out) -> None:
     """Compare the mixture with cheaper systems on held-out examples."""
     from hubexpert import pipeline
 
-    project = pipeline.open_project(recipe, quiet=out.quiet)
+    project = pipeline.open_project(recipe, quiet=out.quiet, processes=processes)
     with project.workspace.locked():
         if draws is not None:
             show_draws(pipeline.draws(project, draws), out)

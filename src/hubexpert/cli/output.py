@@ -121,6 +121,27 @@ def recipe_option(command: F) -> F:
     return option(command)
 
 
+def processes_option(command: F) -> F:
+    """Give a command `--processes`; it receives `processes: int | None`, None for one a GPU."""
+    option = click.option(
+        "--processes",
+        metavar="N|auto",
+        default="1",
+        show_default=True,
+        callback=lambda _context, _option, given: _processes(given),
+        help="How many processes train, each on a GPU of its own where there are any; auto: one a GPU.",
+    )
+    return option(command)
+
+
+def _processes(given: str) -> int | None:
+    if given == "auto":
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise click.BadParameter(f"{given!r} is neither a number of processes, 1 or more, nor `auto`.")
+    return int(given)
+
+
 def engine_options(command: F) -> F:
     """Give a command `--engine` and `--workers`; it receives `engine: str` and `workers: int | None`."""
     engine = click.option(

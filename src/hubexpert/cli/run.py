@@ -4,19 +4,22 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, engine_options, output_options, recipe_option
+from hubexpert.cli.output import Out, engine_options, output_options, processes_option, recipe_option
 
 
 @click.command()
 @recipe_option
 @click.option("--refresh", is_flag=True, help="Ask the Hub again for the base and the adapters.")
 @engine_options
+@processes_option
 @output_options
-def run(recipe: Path, refresh: bool, engine: str, workers: int | None, out: Out) -> None:
+def run(recipe: Path, refresh: bool, engine: str, workers: int | None, processes: int | None, out: Out) -> None:
     """All stages up to the card; only what changed."""
     from hubexpert import pipeline
 
-    project = pipeline.open_project(recipe, quiet=out.quiet, refresh=refresh, engine=engine, workers=workers)
+    project = pipeline.open_project(
+        recipe, quiet=out.quiet, refresh=refresh, engine=engine, workers=workers, processes=processes
+    )
     show_run(project, pipeline.run(project), out)
 
 

@@ -62,7 +62,12 @@ def fold_means(model: nn.Module, means: dict[str, torch.Tensor]) -> None:
         fold(gate, b.weight.data, means[module].to(b.weight.device))
 
 
-def imbalance(gate: GatedLinear, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def imbalance(
+    gate: GatedLinear,
+    x: torch.Tensor,
+    mask: torch.Tensor,
+    total: Callable[[torch.Tensor], torch.Tensor] = lambda counts: counts,
+) -> torch.Tensor:
     """How unevenly one gate spreads the tokens: 1 if evenly, up to the number of experts if all go to the same.
 
     E Σₑ fₑ Pₑ (Switch Transformers, arXiv 2101.03961, eq. 4-6): fₑ is the share of the choices that fell on e, Pₑ the
@@ -72,8 +77,10 @@ def imbalance(gate: GatedLinear, x: torch.Tensor, mask: torch.Tensor) -> torch.T
         gate: the gate.
         x: its input, [batch, tokens, in].
         mask: 1 where there is a token, [batch, tokens].
+        total: adds up what several processes counted, each in its part of the batch; their results add up to the whole.
     """
     probabilities = nn.functional.linear(x, gate.router).softmax(-1)[mask.bool()]  # [all tokens, experts]
     chosen = (gate.gate(x).detach() > 0)[mask.bool()].float()
-    share = chosen.sum(0) / chosen.sum()
-    return len(gate.router) * (share * probabilities.mean(0)).sum()
+    counts = total(torch.cat([chosen.sum(0), chosen.new_tensor([len(chosen)])]))  # [experts + 1]: the last is tokens
+    share = counts[:-1] / counts[:-1].sum()
+    return len(gate.router) * (share * (probabilities.sum(0) / counts[-1])).sum()

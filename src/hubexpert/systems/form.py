@@ -12,7 +12,8 @@ from hubexpert.factors import Factors
 from hubexpert.lm import Lm
 from hubexpert.recipe import EvaluateSection
 from hubexpert.records import Build, Example, Source, Tuning
-from hubexpert.trained import Lesson, Start, trained
+from hubexpert.start import Start
+from hubexpert.trained import Lesson, trained
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from hubexpert.baselines.in_context import shots_that_fit
 from hubexpert.examine import answer_length
 from hubexpert.lm import Lm
 from hubexpert.moe.adapter import attach
+from hubexpert.start import Start
 from hubexpert.systems.form import Contest, Form, System, factors_of, stored
-from hubexpert.trained import Start, single_start
+from hubexpert.trained import single_start
 
 
 def commonest(model: Lm, contest: Contest) -> System | None:
