@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -118,11 +117,11 @@ def trained(
         key,
         seed=lesson.seed,
         label=f"tuning {name}",
-        elsewhere=partial(_tune_elsewhere, model, start, lesson, name) if lesson.workers else None,
+        elsewhere=(lambda folds: _elsewhere(model, start, lesson, name, folds)) if lesson.workers else None,
         quiet=lesson.quiet,
     )
     if lesson.workers and tuning.epochs:
-        _elsewhere(model, start, lesson, name, f"training {name}", tuning=tuning)
+        _elsewhere(model, start, lesson, name, tuning)
     with opened(model, start, section) as form:
         if lesson.workers and tuning.epochs:
             losses = read_trained(form, _files(lesson, name))
@@ -141,32 +140,20 @@ def trained(
         yield Trained(form, tuning, losses)
 
 
-def _tune_elsewhere(model: Lm, start: Start, lesson: Lesson, name: str, folds: Sequence[Fold]) -> None:
-    _elsewhere(model, start, lesson, name, f"tuning {name}", folds=folds)
-
-
-def _elsewhere(
-    model: Lm,
-    start: Start,
-    lesson: Lesson,
-    name: str,
-    label: str,
-    *,
-    folds: Sequence[Fold] = (),
-    tuning: Tuning | None = None,
-) -> None:
-    """Let the workers train the folds, or, with a tuning, what they are for."""
+def _elsewhere(model: Lm, start: Start, lesson: Lesson, name: str, what: Tuning | Sequence[Fold]) -> None:
+    """Let the workers train folds or, with the tuning that was chosen, all of the shots."""
     assert lesson.workers is not None  # noqa: S101
+    tuning = what if isinstance(what, Tuning) else None
     job = Job(
         base=lesson.workers.base,
         quantize=lesson.workers.quantize,
         section=lesson.section,
         examples=tuple((example.prompt, example.answer) for example in encode_all(model, lesson.shots)),
         seed=lesson.seed,
-        label=label,
+        label=f"training {name}" if tuning else f"tuning {name}",
         checkpoints=lesson.place(name),
         tuning=tuning,
-        folds=tuple(folds),
+        folds=() if isinstance(what, Tuning) else tuple(what),
         journal=lesson.journal.path,
     )
     spread(lesson.workers, model, start, job, _files(lesson, name), quiet=lesson.quiet)
