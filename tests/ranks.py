@@ -29,6 +29,7 @@ CASES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "batches of one row": ("mixture", 4, {"batch_size": 1}),
     "balanced": ("mixture", 13, {"balance": 1.0}),
     "gradient checkpointing": ("mixture", 12, {"gradient_checkpointing": True}),
+    "balanced, with gradient checkpointing": ("mixture", 13, {"balance": 1.0, "gradient_checkpointing": True}),
     "one expert a token": ("mixture", 12, {"top_k": 1}),
     "router alone": ("mixture", 12, {"train": ["router"]}),
     "a plain LoRA": ("fresh", 12, {"batch_size": 5}),

@@ -176,6 +176,19 @@ def test_routers_may_learn_faster(model: Lm, tmp_path: Path) -> None:
     assert moved[5.0][1] == pytest.approx(moved[1.0][1], rel=1e-3)
 
 
+@pytest.mark.parametrize("balance", [0.0, 1.0])
+def test_gradient_checkpointing_changes_nothing(balance: float, model: Lm, tmp_path: Path) -> None:
+    """Nor where the loss also holds what the gates did, which is computed once more with the rest."""
+    ends = []
+    for checkpointing in (False, True):
+        learned = lesson(tmp_path, balance=balance, gradient_checkpointing=checkpointing)
+        start = starts(model, tmp_path, learned)["mixture"]
+        with opened(model, start, learned.section) as form:
+            train(form, encode_all(model, SHOTS), learned.section, None, seed=0, label="", quiet=True)
+            ends.append({m: gate.router.detach().clone() for m, (gate, _) in gated_layers(form.model).items()})
+    assert all(tiny.error(router, ends[1][module]) < 1e-4 for module, router in ends[0].items())
+
+
 def test_what_prompts_share_is_read_once_and_changes_nothing(model: Lm, tmp_path: Path) -> None:
     """Training with the prompts' common beginning computed once a step ends where training without it ends."""
     shots = tuple(e.model_copy(update={"instruction": "Sort the letter."}) for e in SHOTS)

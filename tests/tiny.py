@@ -86,9 +86,8 @@ def lora(
 
 def another(folder: Path, config: PeftConfig, *, seed: int = 0, base: str = BASE, scale: float = 0.3) -> Any:
     """A random adapter of any type for the tiny base, written to `folder`; the model with it is returned."""
-    base_model = model()  # seeds, too
     torch.manual_seed(seed)
-    peft_model = get_peft_model(base_model, config).eval()
+    peft_model = get_peft_model(model(), config).eval()
     for name, parameter in peft_model.named_parameters():
         if any(part in name for part in (".hada_", ".lokr_", ".lora_", ".delora_A", ".delora_B", "gralora_", "miss_")):
             torch.nn.init.normal_(parameter, std=scale)

@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +100,7 @@ def train(
         callbacks=[_Progress(label, epochs * steps, after_step, quiet), _MarkWhole(), _AfterEpoch(after_epoch)],
         optimizers=(optimizer, schedule),
     )
-    if arguments.world_size > 1 and not trainer.model_accepts_loss_kwargs:
-        raise HubExpertError(
-            f"{type(model.model.get_base_model()).__name__} takes the mean of its loss over each process's own tokens.",
-            fix="leave out `--processes`",
-        )
+    _check_loss(trainer)
     trainer.balance = section.balance
     trainer.remove_callback(PrinterCallback)  # it prints logs to stdout, where data goes
     for gate, _ in gated_layers(model.model).values():
@@ -118,6 +113,14 @@ def train(
     losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
     model.model.eval()
     return losses
+
+
+def _check_loss(trainer: Trainer) -> None:
+    if trainer.args.world_size > 1 and not trainer.model_accepts_loss_kwargs:
+        raise HubExpertError(
+            f"{type(trainer.model.get_base_model()).__name__} takes the mean of its loss over a process's own tokens.",
+            fix="leave out `--processes`",
+        )
 
 
 def steps_an_epoch(examples: int, section: TrainSection) -> int:
@@ -228,6 +231,24 @@ class _Trainer(Trainer):
             data_seed=self.args.data_seed,
         )
 
+    def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **named: Any) -> Any:
+        """One step; the gates are heard until the backward's end, as gradient checkpointing computes there again."""
+        gates = {name: gate for name, (gate, _) in gated_layers(self.model).items()} if self.balance else {}
+        self.terms: list[torch.Tensor] = []
+        counts: dict[str, torch.Tensor] = {}  # what is computed again is not counted again
+        mask = inputs["attention_mask"] * (inputs["labels"] != IGNORED).any(1)[:, None] if gates else None
+
+        def hear(name: str, x: torch.Tensor) -> None:
+            def total(counted: torch.Tensor) -> torch.Tensor:
+                if name not in counts:
+                    counts[name] = self.accelerator.reduce(counted, reduction="sum")
+                return counts[name]
+
+            self.terms.append(imbalance(gates[name], x, mask, total))
+
+        with listening(dict(gates), hear):
+            return super().training_step(model, inputs, *arguments, **named)
+
     def compute_loss(self, model: Any, inputs: dict[str, Any], *arguments: Any, **named: Any) -> Any:
         beginning = inputs.pop("beginning", None)
         inputs["use_cache"] = beginning is not None
@@ -235,19 +256,11 @@ class _Trainer(Trainer):
             past = model(input_ids=beginning, logits_to_keep=1, use_cache=True).past_key_values
             past.batch_repeat_interleave(len(inputs["labels"]))
             inputs["past_key_values"] = past
-        gates = {name: gate for name, (gate, _) in gated_layers(self.model).items()} if self.balance else {}
-        terms: list[torch.Tensor] = []
-        counted = inputs["attention_mask"] * (inputs["labels"] != IGNORED).any(1)[:, None]
-        hears = listening(
-            dict(gates), lambda name, x: terms.append(imbalance(gates[name], x, counted, self._of_all_processes))
-        )
-        with hears if gates else nullcontext():
-            loss = super().compute_loss(model, inputs, *arguments, **named)
-        # gradients, and losses that are logged, are means over the processes
-        return loss + self.args.world_size * self.balance * torch.stack(terms).mean() if terms else loss
-
-    def _of_all_processes(self, counts: torch.Tensor) -> torch.Tensor:
-        return self.accelerator.reduce(counts, reduction="sum")
+        loss = super().compute_loss(model, inputs, *arguments, **named)
+        if not self.terms:
+            return loss
+        # gradients, and the losses that are told, are means over the processes
+        return loss + self.args.world_size * self.balance * torch.stack(self.terms).mean()
 
 
 class _MarkWhole(TrainerCallback):

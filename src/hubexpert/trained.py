@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -118,12 +117,16 @@ def trained(
         key,
         seed=lesson.seed,
         label=f"tuning {name}",
-        elsewhere=partial(_tune_elsewhere, model, start, lesson, name, key) if lesson.workers else None,
+        elsewhere=(
+            (lambda folds: _elsewhere(model, start, lesson, lesson.place(name, key), f"tuning {name}", folds))
+            if lesson.workers
+            else None
+        ),
         quiet=lesson.quiet,
     )
     place = lesson.place(name, [key, tuning])
     if lesson.workers and tuning.epochs:
-        _elsewhere(model, start, lesson, place, f"training {name}", tuning=tuning)
+        _elsewhere(model, start, lesson, place, f"training {name}", tuning)
     with opened(model, start, section) as form:
         if lesson.workers and tuning.epochs:
             losses = read_trained(form, _files(place))
@@ -142,22 +145,10 @@ def trained(
         yield Trained(form, tuning, losses)
 
 
-def _tune_elsewhere(model: Lm, start: Start, lesson: Lesson, name: str, key: object, folds: Sequence[Fold]) -> None:
-    _elsewhere(model, start, lesson, lesson.place(name, key), f"tuning {name}", folds=folds)
-
-
-def _elsewhere(
-    model: Lm,
-    start: Start,
-    lesson: Lesson,
-    place: Path,
-    label: str,
-    *,
-    folds: Sequence[Fold] = (),
-    tuning: Tuning | None = None,
-) -> None:
-    """Let the workers train the folds, or, with a tuning, what they are for."""
+def _elsewhere(model: Lm, start: Start, lesson: Lesson, place: Path, label: str, what: Tuning | Sequence[Fold]) -> None:
+    """Let the workers train folds or, with the tuning that was chosen, all of the shots."""
     assert lesson.workers is not None  # noqa: S101
+    tuning = what if isinstance(what, Tuning) else None
     job = Job(
         base=lesson.workers.base,
         quantize=lesson.workers.quantize,
@@ -167,7 +158,7 @@ def _elsewhere(
         label=label,
         checkpoints=place,
         tuning=tuning,
-        folds=tuple(folds),
+        folds=() if isinstance(what, Tuning) else tuple(what),
         journal=lesson.journal.path,
     )
     spread(lesson.workers, model, start, job, _files(place), quiet=lesson.quiet)

@@ -59,18 +59,7 @@ def tune(
     rates = sorted(section.learning_rate)
     if not section.folds or section.epochs == 0 or len(encoded) < 2:
         return Tuning(learning_rate=section.learning_rate[0], epochs=section.epochs)
-    parts = folds(len(encoded), section.folds, seed=seed)
-    texts = [list(e.prompt + e.answer) for e in encoded]
-    trainings = [
-        Fold(
-            entry=fingerprint([METHOD, key, rate, section, texts, part, seed]),
-            learning_rate=rate,
-            part=tuple(part),
-            label=f"{label}, learning rate {rate:g}, fold {number} of {len(parts)}",
-        )
-        for rate in rates
-        for number, part in enumerate(parts, start=1)
-    ]
+    trainings = _trainings(encoded, section, key, seed=seed, label=label)
     done = journal.read()
     missing = [fold for fold in trainings if fold.entry not in done]
     if elsewhere is not None and missing:
@@ -89,9 +78,25 @@ def tune(
     return Tuning(
         learning_rate=best.learning_rate,
         epochs=1 + best.likelihoods.index(max(best.likelihoods)),
-        folds=len(parts),
+        folds=len(trainings) // len(rates),
         trials=tuple(trials),
     )
+
+
+def _trainings(encoded: Sequence[Encoded], section: TrainSection, key: object, *, seed: int, label: str) -> list[Fold]:
+    """Every learning rate, the smallest first, with every fold."""
+    parts = folds(len(encoded), section.folds, seed=seed)
+    texts = [list(e.prompt + e.answer) for e in encoded]
+    return [
+        Fold(
+            entry=fingerprint([METHOD, key, rate, section, texts, part, seed]),
+            learning_rate=rate,
+            part=tuple(part),
+            label=f"{label}, learning rate {rate:g}, fold {number} of {len(parts)}",
+        )
+        for rate in sorted(section.learning_rate)
+        for number, part in enumerate(parts, start=1)
+    ]
 
 
 def learn_fold(
