@@ -72,7 +72,9 @@ def stratified(pairs: Sequence[Floats], targets: Sequence[str], draws: int = 200
     The draws of a target share their held-out rows, so these are drawn together.
     """
     generator = np.random.default_rng(0)
-    by_target = {t: np.mean([p for p, of in zip(pairs, targets, strict=True) if of == t], axis=0) for t in set(targets)}
+    by_target = {
+        t: np.mean([p for p, of in zip(pairs, targets, strict=True) if of == t], axis=0) for t in sorted(set(targets))
+    }
     means = []
     for _ in range(draws):
         means.append(np.mean([p[generator.integers(len(p), size=len(p))].mean() for p in by_target.values()]))
