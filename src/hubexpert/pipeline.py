@@ -29,7 +29,7 @@ from hubexpert.records import (
     TokenShares,
 )
 from hubexpert.shots import Task, digest, read_task, without_leaks
-from hubexpert.workspace import METHOD, WORKSPACE, Workspace, file_digest, fingerprint
+from hubexpert.workspace import METHOD, WORKSPACE, Journal, Workspace, file_digest, fingerprint
 
 if TYPE_CHECKING:
     from hubexpert.experts.engine import Engine
@@ -392,7 +392,8 @@ def _lesson(project: Project, checkpoints: Path) -> "Lesson":
         place = project.base_place
         folder = place if isinstance(place, Path) else hub.snapshot(place, BASE_FILES)
         workers = Workers(project.processes, folder.resolve(), project.recipe.quantize)
-    journal = project.workspace.journal("tuning")
+    read_by = fingerprint([project.base, project.recipe.quantize])[:16]  # another base learns otherwise
+    journal = project.workspace.journal(f"tuning-{read_by}")
     shots, section = task(project).shots, project.recipe.train
     return Lesson(shots, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
 
@@ -432,7 +433,7 @@ def evaluate(project: Project) -> Report:
 
         if not test:
             return _cross_validated(project)
-        return compare(project.model, contest(project), project.workspace.journal("evaluation"), removed=removed)
+        return compare(project.model, contest(project), _evaluation(project), removed=removed)
 
     result = project.workspace.step("report", inputs, produce, Report)[0]
     shutil.rmtree(project.workspace.root / CHECKPOINTS, ignore_errors=True)  # those of abandoned recipes, too
@@ -448,10 +449,15 @@ def _cross_validated(project: Project) -> Report:
 
     def measure(name: str, shots: tuple[Example, ...], held_out: tuple[Example, ...]) -> dict[str, Measured]:
         piece = part(project, f"folds/{name}", shots, held_out, seed=seed)
-        return measure_all(project.model, contest(piece), piece.workspace.journal("evaluation"))
+        return measure_all(project.model, contest(piece), _evaluation(piece))
 
     results = cross_validate(work.shots, measure, repeats=section.repeats, parts=section.folds, seed=seed)
     return report(results, {}, work.shots, work.shots, work.metric, seed=seed, protocol="cross-validation")
+
+
+def _evaluation(project: Project) -> Journal:
+    """Where measured systems lie; a quantised base answers otherwise."""
+    return project.workspace.journal("-".join(filter(None, ("evaluation", project.recipe.quantize))))
 
 
 def draws(project: Project, count: int) -> list[Report]:
