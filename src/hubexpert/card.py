@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hubexpert import figures
-from hubexpert.escape import code, fence, link, prose, shown_name
+from hubexpert.escape import code, fence, link, shown_name
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, other_name, roll_up
 from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
 from hubexpert.metrics import BINARY
+from hubexpert.page import render
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import ACCEPTED, Contribution, Refused, Source, SystemScore
 from hubexpert.snippets import snippets
 from hubexpert.verdict import millions, points, signed, told_p
 
-TEMPLATES = Path(__file__).parent / "templates"
 NOTHING = Markup("-")
 LISTED = 30  # refused candidates by name
 MEANINGS = {
@@ -61,24 +60,10 @@ def render_card(lock: Lock, *, repo: str | None, drawn: tuple[str, ...]) -> str:
     licenses = [part.license for part in parts]
     license_id = roll_up(licenses, names=[shown_name(part.repo) for part in parts])
     header = metadata(lock, repo=repo, license_id=license_id, license_name=other_name(licenses))
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_harmless,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     facts = {**_facts(lock), **_comparison(lock), **_provenance(lock), **snippets(lock, repo)}
-    body = environment.get_template("model_card.md").render(facts, code=code, figures=drawn, license=license_id)
+    body = render("model_card.md", **facts, figures=drawn, license=license_id)
     front_matter = header.to_yaml(line_break="\n")
     return f"---\n{front_matter}\n---\n\n{body}"
-
-
-def _harmless(value: object) -> object:
-    """Whatever the template prints is escaped, unless it is a number or was made as Markdown."""
-    return prose(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _facts(lock: Lock) -> dict[str, Any]:

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hubexpert import __version__
-from hubexpert.escape import REPO_ID, code, link, prose, shown_name
+from hubexpert.escape import REPO_ID, code, link, shown_name
+from hubexpert.page import render
 from hubexpert.records import Source
 from hubexpert.snippets import VLLM_RANKS
-
-TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,9 @@ def write_export_card(
         base: the base at its commit, or the name that the adapter gives it.
         endpoint: of the Hub that the links point to.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_harmless,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("export_card.md").render(
+    text = render(
+        "export_card.md",
         made=made,
-        code=code,
         metadata=Markup(_metadata(made, base)),  # noqa: S704 - YAML by a library, outside the page
         mixture=_named(mixture, endpoint),
         base=_named(base, endpoint),
@@ -69,11 +58,6 @@ def write_export_card(
         version=__version__,
     )
     (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
-
-
-def _harmless(value: object) -> object:
-    """Whatever the template prints is escaped, unless it is a number or was made as Markdown."""
-    return prose(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _metadata(made: Exported, base: Source | str) -> str:

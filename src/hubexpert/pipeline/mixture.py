@@ -1,0 +1,103 @@
+"""The mixture of the chosen experts: assembled and trained, listened to, set against the others."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubexpert import hub
+from hubexpert.pipeline.pool import select
+from hubexpert.pipeline.project import Project, held_out, task
+from hubexpert.records import Build, TokenShares
+from hubexpert.workspace import METHOD, file_digest, fingerprint
+
+if TYPE_CHECKING:
+    from hubexpert.systems import Contest
+    from hubexpert.trained import Lesson
+
+CHECKPOINTS = "checkpoints"
+
+
+def build(project: Project) -> Build:
+    """The trained mixture; its files lie in the workspace folder `build`."""
+    selection = select(project)
+    work = task(project)
+    inputs = {
+        "base": project.base,
+        "quantize": project.recipe.quantize,
+        "method": METHOD,
+        "experts": list(selection.chosen),
+        "shots": list(work.shots),
+        "train": project.recipe.train,
+        "seed": project.recipe.seed,
+    }
+    checkpoints = project.workspace.root / CHECKPOINTS / fingerprint(inputs)[:16]
+
+    def produce() -> Build:
+        from hubexpert.build import build_mixture
+
+        made: list[Build] = []
+
+        def fill(folder: Path) -> None:
+            lesson = _lesson(project, checkpoints)
+            made.append(build_mixture(project.model, project.base, selection.chosen, lesson, folder))
+
+        project.workspace.replace_folder("build", fill)
+        return made[0]
+
+    result, made_now = project.workspace.step("build", inputs, produce, Build)
+    if not made_now and not _whole(project.workspace.root / "build", result):
+        result, _ = project.workspace.step("build", inputs, produce, Build, again=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
+
+
+def _whole(folder: Path, made: Build) -> bool:
+    """Whether the folder holds just the files that the record describes."""
+    return all((folder / name).is_file() and file_digest(folder / name) == d for name, d in made.files.items())
+
+
+def _lesson(project: Project, checkpoints: Path) -> "Lesson":
+    """What everything is trained on and how."""
+    from hubexpert.lm import BASE_FILES
+    from hubexpert.spread import Workers
+    from hubexpert.trained import Lesson
+
+    workers = None
+    if project.processes > 1:
+        place = project.base_place
+        folder = place if isinstance(place, Path) else hub.snapshot(place, BASE_FILES)
+        workers = Workers(project.processes, folder.resolve(), project.recipe.quantize)
+    read_by = fingerprint([project.base, project.recipe.quantize])[:16]  # another base learns otherwise
+    journal = project.workspace.journal(f"tuning-{read_by}")
+    shots, section = task(project).shots, project.recipe.train
+    return Lesson(shots, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
+
+
+def contest(project: Project) -> "Contest":
+    """What `evaluate` compares, and on what: the built mixture, the scored pool, the held-out rows."""
+    from hubexpert.systems import Contest
+
+    made, test = build(project), held_out(project)[0]
+    return Contest(
+        base=project.base,
+        build=made,
+        folder=project.workspace.root / "build",
+        pool=tuple(selected.source for selected in select(project).pool),
+        test=test,
+        metric=task(project).metric,
+        lesson=_lesson(project, project.workspace.root / CHECKPOINTS / fingerprint(made)[:16]),
+        section=project.recipe.evaluate,
+    )
+
+
+def spoken(project: Project, count: int) -> tuple[tuple[TokenShares, ...], list[str]]:
+    """Which expert spoke where in the answers to the first held-out examples (else shots), and the experts' names."""
+    from hubexpert.examine import answer_length
+    from hubexpert.moe.spoken import spoken as listen
+    from hubexpert.systems.mixtures import routed
+
+    made = contest(project)
+    rows = (made.test or made.lesson.shots)[:count]
+    with routed(project.model, made).open() as form:
+        longest = answer_length(project.model.tokenizer, made.lesson.shots)
+        return listen(form.model, rows, max_new_tokens=longest), [source.repo for source in made.experts]

@@ -1,0 +1,70 @@
+"""The records that stages hand on and that the lock keeps: frozen, checked, written as JSON.
+
+One direction: Candidate -> Score -> Selection -> Expert -> Report -> Lock. Every record that stands for
+something from outside carries a `Source`; what a stage refuses it keeps, as a `Refused` with a reason code.
+"""
+
+from hubexpert.records.discovery import (
+    ACCEPTED,
+    Candidate,
+    ColumnMap,
+    DatasetCandidate,
+    DatasetConfig,
+    Discovery,
+    Relation,
+    Relative,
+    as_tuple,
+)
+from hubexpert.records.examples import Example, Rationales, Reply, TeacherCounts
+from hubexpert.records.mixture import Build, ExpertRecord, TokenShares, Tried, Tuning
+from hubexpert.records.record import Record, Refused, Revision, Source
+from hubexpert.records.report import (
+    Contribution,
+    Contributions,
+    Cost,
+    Difference,
+    Measured,
+    Protocol,
+    Published,
+    Report,
+    SystemScore,
+)
+from hubexpert.records.scores import Score, ScoreTable, Selected, Selection
+
+__all__ = [
+    "ACCEPTED",
+    "Build",
+    "Candidate",
+    "ColumnMap",
+    "Contribution",
+    "Contributions",
+    "Cost",
+    "DatasetCandidate",
+    "DatasetConfig",
+    "Difference",
+    "Discovery",
+    "Example",
+    "ExpertRecord",
+    "Measured",
+    "Protocol",
+    "Published",
+    "Rationales",
+    "Record",
+    "Refused",
+    "Relation",
+    "Relative",
+    "Reply",
+    "Report",
+    "Revision",
+    "Score",
+    "ScoreTable",
+    "Selected",
+    "Selection",
+    "Source",
+    "SystemScore",
+    "TeacherCounts",
+    "TokenShares",
+    "Tried",
+    "Tuning",
+    "as_tuple",
+]
