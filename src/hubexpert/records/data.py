@@ -1,0 +1,98 @@
+"""Rows of open datasets, the examples that they become, and what came of every row."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from hubexpert.records.examples import Example, TeacherCounts
+from hubexpert.records.record import Record, Source
+
+Method = Literal["select", "rebase", "beacons"]
+
+
+class Row(Record):
+    """A row of a dataset: its place, its columns as text, and the example that the column map makes of it, if any."""
+
+    source: Source
+    config: str
+    split: str
+    row: int = Field(description="from 0, in the order of the split")
+    values: dict[str, str] = Field(default={}, description="column -> text; nested columns by their path with dots")
+    example: Example | None = None
+
+
+class Origin(Record):
+    """The row that an example was made of, and the method that took it."""
+
+    method: Method
+    source: Source
+    config: str
+    split: str
+    row: int
+    closeness: float = Field(description="to the shots, as that method measures it")
+
+
+class TrainingExample(Record):
+    """What is trained on: a shot (no origin), or an example made of a row; `weight` multiplies its loss."""
+
+    example: Example
+    origin: Origin | None = None
+    weight: float = 1.0
+
+
+class RefusedRow(Record):
+    """A row that was not taken, with a reason code, a sentence, and the beginning of its text."""
+
+    source: Source
+    config: str
+    split: str
+    row: int
+    code: str
+    reason: str
+    text: str
+
+
+class Harvest(Record):
+    """What one method made of the rows: `kept` examples, and for every reason code how many rows were refused."""
+
+    method: Method
+    considered: int = Field(description="rows that the method looked at")
+    kept: tuple[TrainingExample, ...]
+    refused: dict[str, int] = Field(default={}, description="reason code -> rows")
+    samples: tuple[RefusedRow, ...] = Field(default=(), description="a few refused rows of each code")
+    teacher: TeacherCounts | None = None
+
+
+class DatasetUse(Record):
+    """How much of one dataset was read, removed before any method saw it, and taken."""
+
+    source: Source
+    config: str
+    split: str
+    read: int = Field(description="rows, spread evenly over the split")
+    removed: dict[str, int] = Field(default={}, description="reason code -> rows: leaks, languages, no example")
+    taken: dict[Method, int] = Field(default={}, description="method -> examples")
+
+
+class Diversity(Record):
+    """How varied examples are, as ReBase reports it (arXiv 2407.05463, section 4): shares of all, 0 to 1."""
+
+    examples: int
+    unique: float = Field(description="share of examples whose text stands once only")
+    unigrams: int = Field(description="different words")
+    unigram_share: float = Field(description="different words over all words")
+    bigrams: int = Field(description="different pairs of neighbouring words")
+    bigram_share: float = Field(description="different pairs over all pairs")
+    datasets: int
+    largest: float = Field(description="share of the dataset that gave most")
+
+
+class Data(Record):
+    """All that is trained on beyond the shots, where it comes from, and what was left out."""
+
+    examples: tuple[TrainingExample, ...] = Field(default=(), description="the shots first")
+    harvests: tuple[Harvest, ...] = ()
+    datasets: tuple[DatasetUse, ...] = ()
+    unread: dict[str, str] = Field(default={}, description="dataset -> why its rows could not be read")
+    samples: tuple[RefusedRow, ...] = Field(default=(), description="a few removed rows of each code")
+    diversity: dict[Method, Diversity] = Field(default={})
