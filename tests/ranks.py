@@ -2,20 +2,20 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from hubexpert.errors import HubExpertError
 from hubexpert.factors import read_factors
 from hubexpert.lm import Lm
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Example
+from hubexpert.records import Example, TrainingExample
 from hubexpert.start import Start
 from hubexpert.train import train
-from hubexpert.trained import Lesson, encode_all, fresh_start, mixture_start, opened
+from hubexpert.trained import Lesson, encode_lesson, fresh_start, mixture_start, opened
 from hubexpert.workspace import Journal
 from tests import tiny
 
@@ -32,14 +32,18 @@ CASES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "balanced, with gradient checkpointing": ("mixture", 13, {"balance": 1.0, "gradient_checkpointing": True}),
     "one expert a token": ("mixture", 12, {"top_k": 1}),
     "router alone": ("mixture", 12, {"train": ["router"]}),
+    "with weights": ("mixture", 13, {"weights": (0.5, 1.0, 1.5)}),
     "a plain LoRA": ("fresh", 12, {"batch_size": 5}),
 }
 
 
-def lesson(folder: Path, shots: int, **settings: Any) -> Lesson:
-    """What all cases learn from."""
+def lesson(folder: Path, shots: int, *, weights: Sequence[float] = (1.0,), **settings: Any) -> Lesson:
+    """What all cases learn from; the weights in turn."""
     section = TrainSection(**{**SETTINGS, **settings})
-    return Lesson(SHOTS[:shots], section, 0, Journal(folder / "tuning.jsonl"), folder / "checkpoints", quiet=True)
+    examples = tuple(
+        TrainingExample(example=shot, weight=weights[i % len(weights)]) for i, shot in enumerate(SHOTS[:shots])
+    )
+    return Lesson(examples, section, 0, Journal(folder / "tuning.jsonl"), folder / "checkpoints", quiet=True)
 
 
 def start(model: Lm, kind: str, learned: Lesson, adapters: Path) -> Start:
@@ -60,23 +64,10 @@ def learn_all(adapters: Path, folder: Path) -> None:
         model = Lm(tiny.model(), tiny.tokenizer())
         learned = lesson(folder, shots, **settings)
         with opened(model, start(model, kind, learned, adapters), learned.section) as form:
-            losses = train(form, encode_all(model, learned.shots), learned.section, None, seed=0, label="", quiet=True)
+            losses = train(form, encode_lesson(model, learned), learned.section, None, seed=0, label="", quiet=True)
             save_file(weights(form), folder / f"{case}-{rank}.safetensors", metadata={"losses": repr(losses)})
-
-
-def learn_what_takes_its_own_mean(adapters: Path, folder: Path) -> None:
-    """A model whose loss knows nothing of other processes; what was said goes to a file."""
-    model = Lm(tiny.model(), tiny.tokenizer())
-    model.model.accepts_loss_kwargs = False
-    learned = lesson(folder, 4)
-    with opened(model, start(model, "fresh", learned, adapters), learned.section) as form:
-        try:
-            train(form, encode_all(model, learned.shots), learned.section, None, seed=0, label="", quiet=True)
-        except HubExpertError as error:
-            (folder / f"said-{os.environ['RANK']}").write_text(error.message)
 
 
 if __name__ == "__main__":
     learn_all(Path(sys.argv[1]), Path(sys.argv[2]))
-    learn_what_takes_its_own_mean(Path(sys.argv[1]), Path(sys.argv[2]))
     torch.distributed.destroy_process_group()

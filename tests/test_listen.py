@@ -12,7 +12,7 @@ from hubexpert.moe.adapter import gated_layers
 from hubexpert.moe.gate import GatedLinear
 from hubexpert.moe.listen import imbalance, listening
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Example
+from hubexpert.records import Example, as_lesson
 from hubexpert.train import train
 from hubexpert.trained import Lesson, encode_all, mixture_start, opened
 from hubexpert.workspace import Journal
@@ -75,7 +75,7 @@ def learned(folder: Path, **settings: Any) -> tuple[float, float, list[float]]:
     """After training: the mean imbalance of the gates, the NLL of the shots, and the routers' numbers."""
     model = Lm(tiny.model(), tiny.tokenizer())
     section = TrainSection(epochs=6, learning_rate=3e-3, folds=0, batch_size=4, shared_rank=2, **settings)
-    lesson = Lesson(SHOTS, section, 0, Journal(folder / "t.jsonl"), folder / "c", quiet=True)
+    lesson = Lesson(as_lesson(SHOTS), section, 0, Journal(folder / "t.jsonl"), folder / "c", quiet=True)
     factors = [read_factors(tiny.lora(folder / str(i), seed=i)) for i in range(3)]
     start = mixture_start(model, factors, lesson)
     for router in start.routers.values():

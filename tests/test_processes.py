@@ -93,11 +93,6 @@ def test_other_batches_would_be_told(learned: Path, adapters: Path, tmp_path: Pa
     assert apart(even, odd, begins) > 1e-1
 
 
-def test_a_loss_that_knows_only_its_own_tokens_is_refused(learned: Path) -> None:
-    for rank in (0, 1):
-        assert "a process's own tokens" in (learned / f"said-{rank}").read_text()
-
-
 def taught(lesson: Lesson, base: Path, adapters: Path, **given: Any) -> tuple[Weights, Trained]:
     """The weights after everything that `trained` does, and what it says of it."""
     model = load_lm(base)

@@ -13,15 +13,35 @@ from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, encode, mean_nll
 from hubexpert.moe.adapter import gated_layers
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Example
+from hubexpert.records import Example, Origin, Source, TrainingExample, as_lesson
 from hubexpert.start import Start
 from hubexpert.train import train
-from hubexpert.trained import Lesson, encode_all, fresh_start, mixture_start, opened, single_start, trained
+from hubexpert.trained import (
+    Lesson,
+    encode_all,
+    encode_lesson,
+    fresh_start,
+    mixture_start,
+    opened,
+    single_start,
+    trained,
+)
 from hubexpert.tune import tune
 from hubexpert.workspace import Journal
 from tests import tiny
 
 SHOTS = tuple(Example(input=f"{'ab'[i % 2]}{i}", output=("left", "right")[i % 2]) for i in range(12))
+
+
+ROWS = Source(repo="o/rows", revision="0" * 40, repo_type="dataset")
+ADDED = tuple(
+    TrainingExample(
+        example=Example(input=f"b{i}", output="right"),
+        origin=Origin(method="select", source=ROWS, config="default", split="train", row=i, closeness=0.5),
+        weight=1.5 - i / 2,
+    )
+    for i in range(3)
+)
 
 
 @pytest.fixture
@@ -33,7 +53,7 @@ def lesson(folder: Path, **settings: Any) -> Lesson:
     section = TrainSection(
         **{"epochs": 3, "learning_rate": 1e-2, "folds": 0, "shared_rank": 4, "batch_size": 4, **settings}
     )
-    return Lesson(SHOTS, section, 0, Journal(folder / "tuning.jsonl"), folder / "checkpoints", quiet=True)
+    return Lesson(as_lesson(SHOTS), section, 0, Journal(folder / "tuning.jsonl"), folder / "checkpoints", quiet=True)
 
 
 def starts(model: Lm, folder: Path, learned: Lesson) -> dict[str, Start]:
@@ -79,9 +99,28 @@ def test_a_start_is_not_changed_by_training(kind: str, model: Lm, tmp_path: Path
     assert all(torch.equal(start.routers[module], router) for module, router in routers.items())
 
 
-def test_tuning_agrees_with_a_loop_over_folds(model: Lm, tmp_path: Path) -> None:
-    """Each shot's likelihood is that under a training, from the start, on the folds without it; the best mean wins."""
+def test_a_weight_multiplies_an_example_s_loss(model: Lm, tmp_path: Path) -> None:
+    """The loss is Σ weight · NLL over the answers' tokens, and one step goes where that sum's gradient says."""
+    learned = lesson(tmp_path, batch_size=len(SHOTS), epochs=1)
+    start = starts(model, tmp_path, learned)["fresh"]
+    weights = torch.linspace(0.25, 1.75, len(SHOTS))
+    encoded = [replace(e, weight=float(w)) for e, w in zip(encode_all(model, SHOTS), weights, strict=True)]
+    with opened(model, start, learned.section) as form:
+        nlls = torch.tensor(mean_nll(form, encoded))
+        tokens = torch.tensor([len(e.answer) for e in encoded])
+        losses = train(form, encoded, learned.section, None, seed=0, label="", quiet=True)
+    assert losses[0] == pytest.approx(float((weights * nlls * tokens).sum() / tokens.sum()), rel=1e-3)
+    assert losses[0] != pytest.approx(float((nlls * tokens).sum() / tokens.sum()), rel=1e-2)
+
+
+@pytest.mark.parametrize("added", [0, 3])
+def test_tuning_agrees_with_a_loop_over_folds(model: Lm, tmp_path: Path, added: int) -> None:
+    """Each shot's likelihood is that under a training, from the start, on the folds without it; the best mean wins.
+
+    What is added to the shots is learned from in every training, and asked in none.
+    """
     learned = lesson(tmp_path, learning_rate=[1e-4, 1e-2], folds=3)
+    learned = replace(learned, examples=(*learned.examples, *ADDED[:added]))
     start = starts(model, tmp_path, learned)["fresh"]
     with trained(model, start, learned, "a fresh LoRA", "fresh") as made:
         found = made.tuning
@@ -91,7 +130,9 @@ def test_tuning_agrees_with_a_loop_over_folds(model: Lm, tmp_path: Path) -> None
         for epochs in (1, 2, 3):
             told = []
             for part in folds(len(SHOTS), 3, seed=0):
-                others = [e for i, e in enumerate(encoded) if i not in part]
+                others = [e for i, e in enumerate(encoded) if i not in part] + encode_lesson(model, learned)[
+                    len(SHOTS) :
+                ]
                 with opened(model, start, learned.section) as form:
                     train(
                         form,
@@ -120,7 +161,8 @@ def test_a_finished_fold_is_not_trained_again(model: Lm, tmp_path: Path) -> None
     encoded = encode_all(model, SHOTS)
 
     def tuned(opening: Any) -> Any:
-        return tune(opening, encoded, learned.section, learned.journal, "x", seed=0, label="", quiet=True)
+        count = len(encoded)
+        return tune(opening, encoded, learned.section, learned.journal, "x", shots=count, seed=0, label="", quiet=True)
 
     first = tuned(lambda: opened(model, start, learned.section))
     assert len(learned.journal.read()) == 4

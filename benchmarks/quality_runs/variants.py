@@ -54,7 +54,7 @@ def system(model: Lm, contest: Contest, name: str, experts: tuple[Source, ...]) 
         with learned(model, start, lesson, name, ["variant", name], tuning=tuning) as form:
             yield form
 
-    depends = {"shots": list(lesson.shots), "section": section, "seed": lesson.seed, "experts": list(experts)}
+    depends = {"examples": list(lesson.examples), "section": section, "seed": lesson.seed, "experts": list(experts)}
     note = "" if experts == contest.experts else ", ".join(source.repo for source in experts)
     return System(name, opened, {**depends, "tuning": tuning}, note)
 

@@ -1,6 +1,6 @@
 """Build: the chosen experts side by side in one wide LoRA, routed, trained on the shots, folded and saved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -10,14 +10,22 @@ from hubexpert.experts.load import adapter_factors
 from hubexpert.lm import Lm
 from hubexpert.moe.adapter import save
 from hubexpert.moe.listen import fold_means, mean_gates
-from hubexpert.records import Build, ExpertRecord, Source
-from hubexpert.trained import Lesson, encode_all, mixture_start, trained
+from hubexpert.records import Beacons, Build, ExpertRecord, Source
+from hubexpert.trained import Lesson, encode_lesson, mixture_start, trained
 from hubexpert.workspace import file_digest
 
 PACKAGES = ("huggingface-hub", "peft", "safetensors", "torch", "transformers")
 
 
-def build_mixture(model: Lm, base: Source, experts: Sequence[Source], lesson: Lesson, folder: Path) -> Build:
+def build_mixture(
+    model: Lm,
+    base: Source,
+    experts: Sequence[Source],
+    lesson: Lesson,
+    folder: Path,
+    *,
+    beacons: Callable[[Lm], Beacons] | None = None,
+) -> Build:
     """Assemble, tune, train, fold and save the mixture into `folder`; the base is left as it was.
 
     Args:
@@ -26,12 +34,14 @@ def build_mixture(model: Lm, base: Source, experts: Sequence[Source], lesson: Le
         experts: the chosen adapters, in order.
         lesson: what it learns from and how; a killed build goes on from its checkpoints.
         folder: where the published files go.
+        beacons: asks the trained mixture how far its answers are from the gold ones.
     """
     factors = [adapter_factors(source, lambda: model.model) for source in experts]
     start = mixture_start(model, factors, lesson)
     key = ["mixture", [(e.repo, e.revision) for e in experts]]
     with trained(model, start, lesson, "the mixture", key) as made:
-        means = mean_gates(made.model, encode_all(model, lesson.shots))
+        means = mean_gates(made.model, encode_lesson(model, lesson))
+        told = beacons(made.model) if beacons else None
         fold_means(made.model.model, means)
         uses_pattern = save(made.model.model, folder, base=base.repo, experts=experts)
         tuning, losses = made.tuning, made.losses
@@ -54,7 +64,8 @@ def build_mixture(model: Lm, base: Source, experts: Sequence[Source], lesson: Le
         shares=shares,
         tuning=tuning,
         losses=losses,
-        examples=len(lesson.shots),
+        examples=len(lesson.examples),
+        beacons=told,
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
         packages={"hubexpert": __version__, **{name: version(name) for name in PACKAGES}},
     )

@@ -59,10 +59,11 @@ class Lm:
 
 @dataclass(frozen=True)
 class Encoded:
-    """One example as token ids: the prompt, and the answer with its end-of-turn token."""
+    """One example as token ids: the prompt, and the answer with its end-of-turn token. `weight` multiplies its loss."""
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
+    weight: float = 1.0
 
 
 def load_lm(base: Source | Path, *, device: str | None = None, quantize: Quantization | None = None) -> Lm:

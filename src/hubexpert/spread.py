@@ -46,7 +46,7 @@ class Job(Record):
         base: the folder that each loads.
         quantize: how.
         section: how to train.
-        examples: as token ids, the prompt and the answer.
+        examples: as token ids, the prompt and the answer, and the weight.
         seed: of training.
         label: what the progress calls it.
         checkpoints: where the training, shared by all, keeps its checkpoints.
@@ -58,7 +58,7 @@ class Job(Record):
     base: Path
     quantize: Quantization | None
     section: TrainSection
-    examples: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    examples: tuple[tuple[tuple[int, ...], tuple[int, ...], float], ...]
     seed: int
     label: str
     checkpoints: Path
@@ -69,7 +69,7 @@ class Job(Record):
     @property
     def encoded(self) -> list[Encoded]:
         """The examples."""
-        return [Encoded(prompt, answer) for prompt, answer in self.examples]
+        return [Encoded(*example) for example in self.examples]
 
     @property
     def steps(self) -> int:

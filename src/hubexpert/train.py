@@ -3,18 +3,20 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
 from peft import PeftModel
+from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, RandomSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments, get_cosine_schedule_with_warmup
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from hubexpert.errors import HubExpertError
 from hubexpert.lm import Encoded, Lm, left_padded
 from hubexpert.moe.adapter import gated_layers
 from hubexpert.moe.listen import imbalance, listening
@@ -52,6 +54,7 @@ def train(
 ) -> tuple[float, ...]:
     """Train on the answers' tokens (AdamW, weight decay 1e-4, cosine with linear warm-up: Open Knowledge, 4.1).
 
+    The loss is Σ weight · NLL of the answers' tokens over their number, in the batch: weights of mean 1 leave its size.
     Under `accelerate` or `torchrun` the processes share every batch: each takes some of its rows, the loss is the mean
     over the tokens of all, and they end with equal weights, those of one process up to rounding.
 
@@ -71,9 +74,6 @@ def train(
 
     Returns:
         The mean training loss of each epoch (empty for no epochs).
-
-    Raises:
-        HubExpertError: there are several processes, and the model's loss is a mean over the tokens of each.
     """
     epochs = section.epochs if stop is None else min(stop, section.epochs)
     if epochs == 0:
@@ -100,7 +100,6 @@ def train(
         callbacks=[_Progress(label, epochs * steps, after_step, quiet), _MarkWhole(), _AfterEpoch(after_epoch)],
         optimizers=(optimizer, schedule),
     )
-    _check_loss(trainer)
     trainer.balance = section.balance
     trainer.remove_callback(PrinterCallback)  # it prints logs to stdout, where data goes
     for gate, _ in gated_layers(model.model).values():
@@ -113,14 +112,6 @@ def train(
     losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
     model.model.eval()
     return losses
-
-
-def _check_loss(trainer: Trainer) -> None:
-    if trainer.args.world_size > 1 and not trainer.model_accepts_loss_kwargs:
-        raise HubExpertError(
-            f"{type(trainer.model.get_base_model()).__name__} takes the mean of its loss over a process's own tokens.",
-            fix="leave out `--processes`",
-        )
 
 
 def steps_an_epoch(examples: int, section: TrainSection) -> int:
@@ -166,7 +157,7 @@ def _optimizer(model: PeftModel, rate: float, router_rate: float) -> torch.optim
 def fitted(example: Encoded, longest: int) -> Encoded:
     """The example cut to that many tokens: a prompt too long from the left, so that the answer stays."""
     answer = example.answer[: longest - 1]
-    return Encoded(example.prompt[-(longest - len(answer)) :], answer)
+    return replace(example, prompt=example.prompt[-(longest - len(answer)) :], answer=answer)
 
 
 def _shareable(model: Lm, rows: Sequence[Encoded], section: TrainSection, arguments: TrainingArguments) -> int:
@@ -184,7 +175,7 @@ def collate(rows: Sequence[Encoded], pad: int, begins: int = 0) -> dict[str, Any
     """A batch, padded on the left as everywhere.
 
     Logits are needed of the answers alone, so `labels` are [batch, longest answer + 1], and `logits_to_keep` says so.
-    The first `begins` tokens, which all rows share, stand apart as `beginning` [1, begins].
+    The first `begins` tokens, which all rows share, stand apart as `beginning` [1, begins]. `weights` are [batch].
     """
     batch: dict[str, Any] = dict(
         left_padded([(*row.prompt[begins:], *row.answer) for row in rows], pad, torch.device("cpu"))
@@ -192,12 +183,29 @@ def collate(rows: Sequence[Encoded], pad: int, begins: int = 0) -> dict[str, Any
     answers = left_padded([(IGNORED, *row.answer) for row in rows], IGNORED, torch.device("cpu"))["input_ids"]
     batch["labels"] = answers[:, -batch["input_ids"].shape[1] :]
     batch["logits_to_keep"] = batch["labels"].shape[1]
+    batch["weights"] = torch.tensor([row.weight for row in rows])
     if begins:
         batch["beginning"] = torch.tensor([rows[0].prompt[:begins]])
         batch["position_ids"] = batch["position_ids"] + begins
         mask = batch["attention_mask"]
         batch["attention_mask"] = torch.cat([mask.new_ones(len(rows), begins), mask], dim=1)
     return batch
+
+
+def answers_loss(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int, weights: torch.Tensor
+) -> torch.Tensor:
+    """The NLL of the answers' tokens, each row's multiplied by its weight, over their number in the whole batch.
+
+    Args:
+        outputs: with `logits` [batch, kept, vocabulary].
+        labels: [batch, kept]; each is predicted at the place before it.
+        num_items_in_batch: tokens that have a label, over all processes.
+        weights: [batch].
+    """
+    predicted = outputs["logits"][:, :-1].float().transpose(1, 2)
+    losses = cross_entropy(predicted, labels[:, 1:], reduction="none", ignore_index=IGNORED)
+    return (losses.sum(1) * weights.to(losses)).sum() / num_items_in_batch
 
 
 class _Trainer(Trainer):
@@ -250,7 +258,8 @@ class _Trainer(Trainer):
             return super().training_step(model, inputs, *arguments, **named)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *arguments: Any, **named: Any) -> Any:
-        beginning = inputs.pop("beginning", None)
+        beginning, weights = inputs.pop("beginning", None), inputs.pop("weights")
+        self.compute_loss_func = partial(answers_loss, weights=weights)
         inputs["use_cache"] = beginning is not None
         if beginning is not None:
             past = model(input_ids=beginning, logits_to_keep=1, use_cache=True).past_key_values

@@ -1,8 +1,8 @@
-"""Everything that is trained, in one way: opened on the base, tuned by cross-validation, trained on all shots."""
+"""Everything that is trained, in one way: opened on the base, tuned by cross-validation, trained on all examples."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from hubexpert.moe.adapter import attach
 from hubexpert.moe.initial import routers
 from hubexpert.moe.widen import Wide, linears, size, widen
 from hubexpert.recipe import TrainSection
-from hubexpert.records import Example, Tuning
+from hubexpert.records import Example, TrainingExample, Tuning
 from hubexpert.spread import Job, Workers, read_trained, spread
 from hubexpert.start import Start
 from hubexpert.train import train, trainable
@@ -27,16 +27,21 @@ from hubexpert.workspace import Journal, fingerprint
 class Lesson:
     """What is learned from and how, equal for all that are compared. `checkpoints` is a folder of this lesson alone.
 
-    With `workers` other processes train; what is learned is the same up to rounding.
+    `examples` begin with the shots. With `workers` other processes train; what is learned is the same up to rounding.
     """
 
-    shots: tuple[Example, ...]
+    examples: tuple[TrainingExample, ...]
     section: TrainSection
     seed: int
     journal: Journal
     checkpoints: Path
     quiet: bool = False
     workers: Workers | None = None
+
+    @property
+    def shots(self) -> tuple[Example, ...]:
+        """The shots among the examples: those that were made of no row."""
+        return tuple(each.example for each in self.examples if each.origin is None)
 
     def place(self, name: str, key: object) -> Path:
         """The folder for the checkpoints of the training called `name` that `key` tells from others."""
@@ -55,6 +60,12 @@ class Trained:
 def encode_all(model: Lm, examples: Sequence[Example]) -> list[Encoded]:
     """The examples as the model learns them: the gold output, then its rationale where there is one."""
     return [lm.encode(model.tokenizer, example, expanded(example)) for example in examples]
+
+
+def encode_lesson(model: Lm, lesson: Lesson) -> list[Encoded]:
+    """All that the lesson learns from, with its weights, the shots first."""
+    encoded = encode_all(model, [each.example for each in lesson.examples])
+    return [replace(one, weight=each.weight) for one, each in zip(encoded, lesson.examples, strict=True)]
 
 
 def mixture_wide(model: Lm, experts: Sequence[Factors], lesson: Lesson) -> Wide:
@@ -108,13 +119,14 @@ def trained(
         key: what tells this start from others, in the journal of the tuning and among the checkpoints.
         tuning: learning rate and epochs; by default chosen by cross-validation on the shots.
     """
-    encoded, section = encode_all(model, lesson.shots), lesson.section
+    encoded, section = encode_lesson(model, lesson), lesson.section
     tuning = tuning or tune(
         lambda: opened(model, start, section),
         encoded,
         section,
         lesson.journal,
         key,
+        shots=len(lesson.shots),
         seed=lesson.seed,
         label=f"tuning {name}",
         elsewhere=(
@@ -146,14 +158,14 @@ def trained(
 
 
 def _elsewhere(model: Lm, start: Start, lesson: Lesson, place: Path, label: str, what: Tuning | Sequence[Fold]) -> None:
-    """Let the workers train folds or, with the tuning that was chosen, all of the shots."""
+    """Let the workers train folds or, with the tuning that was chosen, all of the examples."""
     assert lesson.workers is not None  # noqa: S101
     tuning = what if isinstance(what, Tuning) else None
     job = Job(
         base=lesson.workers.base,
         quantize=lesson.workers.quantize,
         section=lesson.section,
-        examples=tuple((example.prompt, example.answer) for example in encode_all(model, lesson.shots)),
+        examples=tuple((each.prompt, each.answer, each.weight) for each in encode_lesson(model, lesson)),
         seed=lesson.seed,
         label=label,
         checkpoints=place,

@@ -21,7 +21,7 @@ from hubexpert.examine import examine
 from hubexpert.lm import Lm, encode
 from hubexpert.localhub import Store
 from hubexpert.recipe import EvaluateSection, TrainSection
-from hubexpert.records import Example, Source
+from hubexpert.records import Example, Source, as_lesson
 from hubexpert.slots import applied
 from hubexpert.systems import Contest
 from hubexpert.systems.form import factors_of
@@ -121,7 +121,7 @@ def mixed(pool: Pool, experts: Sequence[str], section: TrainSection, folder: Pat
     """The mixture of these experts, built as the product builds it, in a contest with the pool in its order."""
     (folder / "build").mkdir(parents=True)
     journal = Journal(folder / "tuning.jsonl")
-    lesson = Lesson(pool.shots, section, seed, journal, folder / "checkpoints", quiet=True)
+    lesson = Lesson(as_lesson(pool.shots), section, seed, journal, folder / "checkpoints", quiet=True)
     build = build_mixture(pool.model, BASE, [pool.adapters[name] for name in experts], lesson, folder / "build")
     alone = EvaluateSection(contributions=0)
     return Contest(BASE, build, folder / "build", tuple(pool.adapters.values()), pool.test, METRIC, lesson, alone)

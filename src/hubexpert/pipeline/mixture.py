@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hubexpert import hub
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
-from hubexpert.records import Build, TokenShares
+from hubexpert.records import Build, TokenShares, as_lesson
 from hubexpert.workspace import METHOD, file_digest, fingerprint
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def _lesson(project: Project, checkpoints: Path) -> "Lesson":
         workers = Workers(project.processes, folder.resolve(), project.recipe.quantize)
     read_by = fingerprint([project.base, project.recipe.quantize])[:16]  # another base learns otherwise
     journal = project.workspace.journal(f"tuning-{read_by}")
-    shots, section = task(project).shots, project.recipe.train
-    return Lesson(shots, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
+    examples, section = as_lesson(task(project).shots), project.recipe.train
+    return Lesson(examples, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
 
 
 def contest(project: Project) -> "Contest":

@@ -5,15 +5,18 @@ something from outside carries a `Source`; what a stage refuses it keeps, as a `
 """
 
 from hubexpert.records.data import (
+    Beacons,
     Data,
     DatasetUse,
     Diversity,
     Harvest,
     Method,
+    MethodReport,
     Origin,
     RefusedRow,
     Row,
     TrainingExample,
+    as_lesson,
 )
 from hubexpert.records.discovery import (
     ACCEPTED,
@@ -44,6 +47,7 @@ from hubexpert.records.scores import Score, ScoreTable, Selected, Selection
 
 __all__ = [
     "ACCEPTED",
+    "Beacons",
     "Build",
     "Candidate",
     "ColumnMap",
@@ -62,6 +66,7 @@ __all__ = [
     "Harvest",
     "Measured",
     "Method",
+    "MethodReport",
     "Origin",
     "Protocol",
     "Published",
@@ -86,5 +91,6 @@ __all__ = [
     "TrainingExample",
     "Tried",
     "Tuning",
+    "as_lesson",
     "as_tuple",
 ]

@@ -1,5 +1,6 @@
 """Rows of open datasets, the examples that they become, and what came of every row."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -38,6 +39,12 @@ class TrainingExample(Record):
     example: Example
     origin: Origin | None = None
     weight: float = 1.0
+    distance: float | None = Field(default=None, description="of the base's own answer, where beacons asked for it")
+
+
+def as_lesson(shots: Sequence[Example]) -> tuple[TrainingExample, ...]:
+    """The shots alone, as what is trained on."""
+    return tuple(TrainingExample(example=shot) for shot in shots)
 
 
 class RefusedRow(Record):
@@ -63,17 +70,6 @@ class Harvest(Record):
     teacher: TeacherCounts | None = None
 
 
-class DatasetUse(Record):
-    """How much of one dataset was read, removed before any method saw it, and taken."""
-
-    source: Source
-    config: str
-    split: str
-    read: int = Field(description="rows, spread evenly over the split")
-    removed: dict[str, int] = Field(default={}, description="reason code -> rows: leaks, languages, no example")
-    taken: dict[Method, int] = Field(default={}, description="method -> examples")
-
-
 class Diversity(Record):
     """How varied examples are, as ReBase reports it (arXiv 2407.05463, section 4): shares of all, 0 to 1."""
 
@@ -87,12 +83,43 @@ class Diversity(Record):
     largest: float = Field(description="share of the dataset that gave most")
 
 
+class MethodReport(Record):
+    """What came of one method: how many of the rows or examples that it looked at were kept, and why not the others."""
+
+    method: Method
+    considered: int
+    kept: int
+    refused: dict[str, int] = Field(default={}, description="reason code -> how many")
+    samples: tuple[RefusedRow, ...] = Field(default=(), description="a few of each code")
+    teacher: TeacherCounts | None = None
+    diversity: Diversity | None = None
+
+
+class Beacons(Record):
+    """How far a model's answers are from the gold ones, in cosine distance (0 to 2), before and after training."""
+
+    examples: int
+    before: float = Field(description="mean, of the base")
+    after: float = Field(description="mean, of the trained mixture")
+    away: float = Field(description="share of examples that training pushed away, 0 to 1")
+
+
+class DatasetUse(Record):
+    """How much of one dataset was read, removed before any method saw it, and taken."""
+
+    source: Source
+    config: str
+    split: str
+    read: int = Field(description="rows, spread evenly over the split")
+    removed: dict[str, int] = Field(default={}, description="reason code -> rows: leaks, languages, no example")
+    taken: dict[Method, int] = Field(default={}, description="method -> examples")
+
+
 class Data(Record):
     """All that is trained on beyond the shots, where it comes from, and what was left out."""
 
     examples: tuple[TrainingExample, ...] = Field(default=(), description="the shots first")
-    harvests: tuple[Harvest, ...] = ()
+    methods: tuple[MethodReport, ...] = ()
     datasets: tuple[DatasetUse, ...] = ()
     unread: dict[str, str] = Field(default={}, description="dataset -> why its rows could not be read")
     samples: tuple[RefusedRow, ...] = Field(default=(), description="a few removed rows of each code")
-    diversity: dict[Method, Diversity] = Field(default={})

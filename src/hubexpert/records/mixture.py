@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from hubexpert.records.data import Beacons
 from hubexpert.records.record import Record, Source
 
 
@@ -43,6 +44,7 @@ class Build(Record):
     tuning: Tuning
     losses: tuple[float, ...] = Field(description="mean training loss, one an epoch")
     examples: int
+    beacons: Beacons | None = Field(default=None, description="where the method was used")
     files: dict[str, str] = Field(description="file name -> sha256")
     packages: dict[str, str] = Field(description="package -> version it was made with")
 

@@ -37,7 +37,7 @@ class Contest:
     @property
     def learned_from(self) -> dict[str, object]:
         """What everything trained depends on."""
-        return {"shots": list(self.lesson.shots), "section": self.lesson.section, "seed": self.lesson.seed}
+        return {"examples": list(self.lesson.examples), "section": self.lesson.section, "seed": self.lesson.seed}
 
 
 @dataclass(frozen=True)
