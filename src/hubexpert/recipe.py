@@ -165,7 +165,7 @@ class DataSection(Section):
 
     Attributes:
         methods: which rows are taken, and how: none adds nothing.
-        datasets: names on the Hub, each optionally `@revision`, folders or `.jsonl` files, beside those discovered.
+        datasets: names on the Hub, folders (by a path as a base's) or `.jsonl` files, beside those discovered.
         per_dataset: how many rows of each are read, spread evenly.
         languages: ISO 639-1 codes of rows that may be taken; by default the shots' own.
         rows: how many rows `select` looks for.
@@ -336,6 +336,11 @@ class Recipe(Section):
 def is_folder(base: str) -> bool:
     """Whether a base is named as a folder: by a path that begins with `/`, `./`, `../` or `~`."""
     return base.startswith(("/", "./", "../", "~"))
+
+
+def is_local(dataset: str) -> bool:
+    """Whether a dataset is named as a folder, by its path, or as a file."""
+    return is_folder(dataset) or dataset.endswith((".jsonl", ".jsonl.gz"))
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -133,6 +133,12 @@ def test_the_most_cited_come_first_once_whatever_their_case_and_the_rest_is_told
     assert {d.verdict for d in discover_datasets(adapters, DiscoverSection(datasets=0), anew(), quiet=True)} == {
         "not-looked-up"
     }
+    named = discover_datasets(adapters, DiscoverSection(datasets=0), anew(), named=["order/seldom"], quiet=True)
+    assert [(d.repo, d.verdict, d.found_by) for d in named] == [
+        ("order/seldom", "accepted", ("id", "cited")),
+        ("order/often", "not-looked-up", ("cited",)),
+        ("order/gone", "not-looked-up", ("cited",)),
+    ]
 
 
 def test_a_task_is_searched_for_and_what_a_search_tells_is_not_asked_again(

@@ -1,6 +1,6 @@
 """What is out there for a base, and may we use it: adapters with a verdict each, and the datasets they cite."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from hubexpert.discover.adapters import discover_adapters
 from hubexpert.discover.data import Known, discover_datasets
 from hubexpert.discover.search import resolve_name
 from hubexpert.discover.snapshot import open_snapshot
-from hubexpert.recipe import DiscoverSection, Recipe, is_folder
+from hubexpert.recipe import DiscoverSection, Recipe, is_folder, is_local
 from hubexpert.records import ACCEPTED, Candidate, Discovery
 from hubexpert.workspace import Workspace
 
@@ -32,6 +32,7 @@ def discover(
     section: DiscoverSection,
     *,
     task: str = "",
+    named: Sequence[str] = (),
     each: Callable[[Candidate], None] = lambda _: None,
     refresh: bool = False,
     offline: bool = False,
@@ -46,6 +47,7 @@ def discover(
             model there without its owner.
         section: what the recipe asks for.
         task: its name and instruction, for which datasets are searched.
+        named: datasets that are looked up in any case.
         each: gets every adapter that was refused without an inspection; the result only counts those.
         refresh: read the Hub's listings from the beginning.
         offline: ask nothing; judge what is known.
@@ -65,7 +67,7 @@ def discover(
         hub.look(name, pace=pace)  # nothing for it: say so if there is no such base
     accepted = [candidate for candidate in survey.candidates if candidate.verdict == ACCEPTED]
     known = Known(snapshot, refresh=refresh, offline=offline, pace=pace)
-    datasets = discover_datasets(accepted, section, known, task=task, quiet=quiet)
+    datasets = discover_datasets(accepted, section, known, named=named, task=task, quiet=quiet)
     return Discovery(
         base=name,
         endpoint=hub.endpoint(),
@@ -92,11 +94,13 @@ def discover_step(
         HubExpertError: as `discover`.
     """
     section, task = without_own(recipe), task_of(recipe)
-    inputs = {"method": METHOD, "base": recipe.base, "discover": section, "task": task, "endpoint": hub.endpoint()}
+    named = [name for name in recipe.data.datasets if not is_local(name)]
+    asked = {"discover": section, "task": task, "named": named, "endpoint": hub.endpoint()}
+    inputs = {"method": METHOD, "base": recipe.base, **asked}
 
     def produce() -> Discovery:
         with writing(refused_in(workspace)) as each:
-            return discover(recipe.base, section, task=task, each=each, refresh=refresh, quiet=quiet)
+            return discover(recipe.base, section, task=task, named=named, each=each, refresh=refresh, quiet=quiet)
 
     # What is judged offline is no result for later: more may be known then.
     return workspace.step("discovery", inputs, produce, Discovery, again=again, keep=lambda _: not hub.offline())

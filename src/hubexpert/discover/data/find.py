@@ -22,7 +22,13 @@ PARALLEL = 8
 
 
 def discover_datasets(
-    adapters: Iterable[Candidate], section: DiscoverSection, known: Known, *, task: str = "", quiet: bool = False
+    adapters: Iterable[Candidate],
+    section: DiscoverSection,
+    known: Known,
+    *,
+    named: Sequence[str] = (),
+    task: str = "",
+    quiet: bool = False,
 ) -> tuple[DatasetCandidate, ...]:
     """Datasets with a verdict each: those the recipe names, the cited ones, the most cited first, those found.
 
@@ -33,6 +39,7 @@ def discover_datasets(
         adapters: the accepted ones.
         section: what the recipe asks for.
         known: what the Hub has said before, and the way to ask it.
+        named: datasets that are looked up whatever `section` says.
         task: the task's name and instruction, which is searched for; empty: no search.
         quiet: no progress and no remarks on stderr.
 
@@ -43,8 +50,9 @@ def discover_datasets(
         task = ""
     with ThreadPoolExecutor(PARALLEL) as pool:
         pages = list(pool.map(lambda asked: _searched(asked[0], asked[1], known, quiet=quiet), searches(task)))
-        finds = _finds(adapters, section, by_downloads(pages))
-        first, rest = finds[: section.datasets], finds[section.datasets :]
+        finds = _finds(adapters, [*named, *section.columns], by_downloads(pages))
+        count = max(section.datasets, len(named))
+        first, rest = finds[:count], finds[count:]
         looked_up = pool.map(lambda find: _looked_up(find, section, known), first)
         judged_ones = _once(track(looked_up, "Looking up datasets", total=len(first), quiet=quiet))
         found = sampled(judged_ones, section, known, pool, quiet)
@@ -68,18 +76,18 @@ def _searched(text: str | None, tags: Sequence[str], known: Known, *, quiet: boo
 
 
 def _finds(
-    adapters: Iterable[Candidate], section: DiscoverSection, hits: Sequence[hub.DatasetListing]
+    adapters: Iterable[Candidate], named: Sequence[str], hits: Sequence[hub.DatasetListing]
 ) -> list[Find]:  # fmt: skip
     """Every dataset once, whatever the case of its name: named ones, cited ones by how often, hits by downloads."""
-    finds = {name.lower(): Find(name, ("id",)) for name in section.columns}
+    finds = {name.lower(): Find(name, ("id",)) for name in named}
     cited: dict[str, Find] = {}
     for adapter in adapters:
         for name in {name.lower(): name for name in adapter.datasets[:CITED]}.values():
             before = cited.get(name.lower(), Find(name, ("cited",)))
             cited[name.lower()] = replace(before, cited_by=(*before.cited_by, adapter.source.repo))
     for key in sorted(cited, key=lambda key: (-len(cited[key].cited_by), key)):
-        named = finds.get(key)
-        finds[key] = replace(named, found_by=("id", "cited"), cited_by=cited[key].cited_by) if named else cited[key]
+        own = finds.get(key)
+        finds[key] = replace(own, found_by=("id", "cited"), cited_by=cited[key].cited_by) if own else cited[key]
     for listing in hits:
         key = listing.source.repo.lower()
         before = finds.get(key, Find(listing.source.repo, ()))
