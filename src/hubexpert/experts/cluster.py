@@ -3,21 +3,16 @@
 Each worker asks the Hub for itself, with the token of its own machine: none is sent.
 """
 
-import logging
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hubexpert.errors import HubExpertError, first_line
+from hubexpert.cluster import RETRIES, connected, result, size
 from hubexpert.experts.engine import Engine, Work, lanes_for, on_this_machine
 from hubexpert.experts.ledger import Outcome
 from hubexpert.lm import load_lm, load_tokenizer, precision
 from hubexpert.recipe import Quantization
 from hubexpert.records import Source
-
-RETRIES = 3  # of a work whose worker died
-TOLD = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_XET")  # to workers; never a token
 
 
 def on_cluster(
@@ -42,9 +37,8 @@ def on_cluster(
     Raises:
         HubExpertError: Ray is not installed, or its cluster cannot be reached.
     """
-    tokenizer, ray = load_tokenizer(base), _ray()
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    count = workers or gpus or int(ray.cluster_resources().get("CPU", 1))
+    tokenizer, ray = load_tokenizer(base), connected()
+    count, gpus = size(ray, workers)
 
     def measure(works: Sequence[Work]) -> Iterator[tuple[Work, list[Outcome]]]:
         remote = ray.remote(num_gpus=1 if gpus else 0, num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(_Worker)
@@ -59,7 +53,7 @@ def on_cluster(
                 for done in ray.wait(list(busy), num_returns=1)[0]:
                     worker, work = busy.pop(done)
                     idle.append(worker)
-                    yield work, _result(ray, done)
+                    yield work, result(ray, done)
         finally:
             for worker in [*idle, *(worker for worker, _ in busy.values())]:
                 ray.kill(worker)
@@ -77,37 +71,3 @@ class _Worker:
     def measure(self, work: Work) -> list[Outcome]:
         """What the adapters of this work did."""
         return [outcome for _, outcomes in self.engine.measure([work]) for outcome in outcomes]
-
-
-def _result(ray: Any, done: Any) -> list[Outcome]:
-    try:
-        outcomes: list[Outcome] = ray.get(done)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, HubExpertError):
-            raise error.cause from None
-        raise
-    except ray.exceptions.RayActorError as error:
-        raise HubExpertError(
-            f"Workers of the cluster died {RETRIES + 1} times at the same adapters: {first_line(error)}",
-            fix="give each worker more memory, or run without `--engine ray`; what is finished is kept",
-        ) from error
-    return outcomes
-
-
-def _ray() -> Any:
-    """Ray, connected."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise HubExpertError("Ray is not installed.", fix="pip install 'hubexpert[ray]'") from error
-    if not ray.is_initialized():
-        settings = {"env_vars": {name: os.environ[name] for name in TOLD if name in os.environ}}
-        try:
-            ray.init(runtime_env=settings, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise HubExpertError(
-                f"The Ray cluster cannot be reached: {first_line(error)}",
-                fix="correct RAY_ADDRESS, or unset it to start a cluster on this machine",
-            ) from error
-    return ray

@@ -169,28 +169,37 @@ def download(source: Source, files: Sequence[str]) -> Path:
     return Path(paths[0]).parents[len(PurePosixPath(files[0]).parts) - 1]
 
 
-def snapshot(source: Source, patterns: Sequence[str]) -> Path:
+def snapshot(source: Source, patterns: Sequence[str], *, folders: Sequence[str] = ()) -> Path:
     """The folder of the snapshot at the pinned commit with every file of its root that matches one of the patterns.
 
     Second copies of the weights are left out: those in folders, `consolidated` ones and such in other precisions.
 
-    One request where all is cached, none offline.
+    One request where all is cached, two with `folders`, none offline.
+
+    Args:
+        source: the repository.
+        patterns: such as `*.json`.
+        folders: whose matching files are wanted, too.
 
     Raises:
         SourceError: the repository is missing, gated or private.
         HubExpertError: the Hub cannot be reached, or the files are not in the cache offline.
     """
-    folder = call(
-        lambda: snapshot_download(
-            source.repo,
-            repo_type=source.repo_type,
-            revision=source.revision,
-            allow_patterns=list(patterns),
-            ignore_patterns=SECOND_COPIES,
-        ),
+    inside = [f"{folder}/{pattern}" for folder in folders for pattern in patterns]
+    for allowed, ignored in ((list(patterns), SECOND_COPIES), (inside, SECOND_COPIES[1:])):
+        if allowed:
+            root = call(functools.partial(_snapshot, source, allowed, ignored), source.repo)
+    return Path(root)
+
+
+def _snapshot(source: Source, allowed: list[str], ignored: list[str]) -> str:
+    return snapshot_download(
         source.repo,
+        repo_type=source.repo_type,
+        revision=source.revision,
+        allow_patterns=allowed,
+        ignore_patterns=ignored,
     )
-    return Path(folder)
 
 
 def cached(source: Source, filename: str) -> bool:
