@@ -41,6 +41,12 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
+def lines_of(texts: Sequence[str]) -> list[Words]:
+    """The words of a row's texts line by line; of all together so much as is looked at."""
+    told = _normal("\n".join(texts)[:LONGEST])[:LONGEST]  # one character may unfold to eighteen
+    return [tuple(found) for line in told.split("\n") if (found := WORD.findall(line))]
+
+
 def overlap(examples: Sequence[Example], rows: Iterable[Sequence[str]]) -> Overlap:
     """Which examples' inputs stand in the rows; the rows are streamed, only the examples are held in memory.
 
@@ -57,7 +63,7 @@ def overlap(examples: Sequence[Example], rows: Iterable[Sequence[str]]) -> Overl
     count = 0
     for texts in rows:
         count += 1
-        whole, pieces = traces.found(texts)
+        whole, pieces = traces.found(lines_of(texts))
         verbatim |= whole
         partial |= pieces
     return Overlap(count, frozenset(verbatim), frozenset(partial - verbatim))
@@ -84,13 +90,9 @@ class Traces:
         """The lengths of pieces that are looked for."""
         return tuple({_size(held) for held in self.held if len(held) >= SHORT})
 
-    def found(self, texts: Sequence[str]) -> tuple[set[int], set[int]]:
-        """The examples whose whole input stands in one row's texts, and those of which a piece does."""
-        verbatim: set[int] = set()
-        partial: set[int] = set()
-        told = _normal("\n".join(texts)[:LONGEST])[:LONGEST]  # one character may unfold to eighteen
-        lines = [tuple(found) for line in told.split("\n") if (found := WORD.findall(line))]
-        verbatim |= self._short_ones(lines)
+    def found(self, lines: Sequence[Words]) -> tuple[set[int], set[int]]:
+        """The examples whose whole input stands in the lines of one row, and those of which a piece does."""
+        verbatim, partial = self._short_ones(lines), set[int]()
         row = tuple(word for line in lines for word in line)
         for size in self.sizes:
             for place in range(len(row) - size + 1):
