@@ -1,13 +1,12 @@
 """The base as a source: an alias or id at a commit of the Hub, or a folder by its contents."""
 
-import hashlib
 from pathlib import Path
 
 from hubexpert import hub
 from hubexpert.discover.search import resolve_name
 from hubexpert.errors import HubExpertError
 from hubexpert.records import Source
-from hubexpert.workspace import file_digest
+from hubexpert.workspace import contents_digest
 
 
 def resolve_base(name: str) -> Source:
@@ -37,7 +36,4 @@ def base_folder(recipe_folder: Path, base: str) -> Path:
 
 def folder_source(name: str, folder: Path) -> Source:
     """The base in `folder` as a source: its revision is the SHA-1 of its files' names and contents."""
-    total = hashlib.sha1(usedforsecurity=False)
-    for file in sorted(path for path in folder.iterdir() if path.is_file()):
-        total.update(f"{file.name}\n{file_digest(file)}\n".encode())
-    return Source(repo=name, revision=total.hexdigest())
+    return Source(repo=name, revision=contents_digest(path for path in folder.iterdir() if path.is_file()))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +46,14 @@ def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def contents_digest(paths: Iterable[Path]) -> str:
+    """The SHA-1 of files' names and contents, in hex: what stands for a commit where there is none."""
+    total = hashlib.sha1(usedforsecurity=False)
+    for path in sorted(paths):
+        total.update(f"{path.name}\n{file_digest(path)}\n".encode())
+    return total.hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubexpert import hub
 from hubexpert.discover.data.verdict import config_read
-from hubexpert.experts.overlap import overlap
+from hubexpert.overlap import overlap
 from hubexpert.recipe import is_folder
 from hubexpert.records import DatasetCandidate, Example
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubexpert import lm
-from hubexpert.experts.overlap import Words, words
 from hubexpert.lm import Lm
+from hubexpert.overlap import Words, words
 from hubexpert.records import Example
 
 MOST = 16  # inputs that are asked for

@@ -9,10 +9,10 @@ from statistics import median
 
 from hubexpert import lm
 from hubexpert.examine import expanded
-from hubexpert.experts.overlap import words
 from hubexpert.experts.recall import Half, Recall, halves, recall
 from hubexpert.experts.select import ranks
 from hubexpert.lm import Lm
+from hubexpert.overlap import words
 from hubexpert.progress import track
 from hubexpert.records import Example, Source
 

@@ -11,10 +11,11 @@ from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_j
 from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import publish
-from hubexpert.hub.rows import can_read_rows, first_rows
+from hubexpert.hub.rows import PASSING, Spread, can_read_rows, first_rows, spread_rows
 from hubexpert.hub.web import CursorError
 
 __all__ = [
+    "PASSING",
     "CursorError",
     "DatasetListing",
     "Header",
@@ -22,6 +23,7 @@ __all__ = [
     "ModelPage",
     "Pace",
     "SourceError",
+    "Spread",
     "assets",
     "cache_folder",
     "cached",
@@ -43,5 +45,6 @@ __all__ = [
     "search_datasets",
     "show_progress",
     "snapshot",
+    "spread_rows",
     "weights_header",
 ]

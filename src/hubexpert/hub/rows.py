@@ -1,4 +1,4 @@
-"""The first rows of a dataset, read where a hostile or huge file cannot hold us: in a process that is ended in time."""
+"""Rows of a dataset, read where a hostile or huge file cannot hold us: in a process that is ended in time."""
 
 import importlib.util
 import json
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +16,29 @@ from hubexpert.hub.calls import SourceError
 from hubexpert.records import Source
 
 SCRIPT = Path(__file__).with_name("streaming.py")
-SECONDS = 90.0  # for one dataset
+READING = 40.0  # seconds after which the first rows that were read are enough
+PASSING = 240.0  # seconds after which the rows of a whole split that were read are
+STARTING = 50.0  # seconds beyond, for the libraries and the Hub
 MOST_ROWS = 20_000
 # The ML libraries that `datasets` would import where they are installed; rows are plain here.
 PLAIN = {"USE_TORCH": "0", "USE_TF": "0", "USE_JAX": "0", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What was read of a split.
+
+    Attributes:
+        config: the configuration.
+        split: its split.
+        total: how many rows it has; None where time was up before its end.
+        classes: column (nested ones by their path with dots) -> the names of its classes.
+    """
+
+    config: str
+    split: str
+    total: int | None
+    classes: dict[str, tuple[str, ...]]
 
 
 def can_read_rows() -> bool:
@@ -27,7 +47,7 @@ def can_read_rows() -> bool:
 
 
 def first_rows(
-    source: Source, config: str | None, split: str | None, n: int, *, seconds: float = SECONDS
+    source: Source, config: str | None, split: str | None, n: int, *, seconds: float = READING + STARTING
 ) -> list[dict[str, Any]]:
     """The first `n` rows (20,000 at most) as plain JSON values, long ones cut, images and audio as `<binary>`.
 
@@ -48,16 +68,48 @@ def first_rows(
         SourceError: the rows cannot be read, or not in time.
         HubExpertError: `datasets` is not installed.
     """
+    asked = {"config": config, "split": split, "count": min(n, MOST_ROWS), "seconds": READING}
+    return [row for row in _said(source, asked, seconds)["rows"] if isinstance(row, dict)]
+
+
+def spread_rows(
+    source: Source, config: str | None, split: str | None, n: int, into: Path, *, seconds: float = PASSING
+) -> Spread:
+    """Write at most `n` rows, spread evenly over the split, to the file `into`: `[row, columns, columns cut]` a line.
+
+    One pass over the split keeps every 1st, 2nd, 4th, ... row, as it turns out to be long, and thins them to `n`: no
+    size that a card states is trusted. Where time is up before the end they spread over what was read, and there are
+    fewer where they are long: 128 MiB in all. Of a row 100,000 characters are read, of a text 20,000.
+
+    Args:
+        source: the dataset, read as by `first_rows`.
+        config: one of its configurations; None: `default`, else the first.
+        split: None: `train`, else the first.
+        n: how many rows.
+        into: a file that is written anew.
+        seconds: of reading.
+
+    Raises:
+        SourceError: the rows cannot be read, or not in time.
+        HubExpertError: `datasets` is not installed.
+    """
+    asked = {"config": config, "split": split, "count": n, "seconds": seconds, "into": str(into.absolute())}
+    said = _said(source, asked, seconds + STARTING)
+    classes = {column: tuple(names) for column, names in said["classes"].items()}
+    return Spread(said["config"], said["split"], said["total"], classes)
+
+
+def _said(source: Source, asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """What the script answers."""
     if not can_read_rows():
         message = "Rows are read with the library `datasets`, which is not installed."
         raise HubExpertError(message, fix="pip install 'hubexpert[train]'")
-    asked = {"repo": source.repo, "revision": source.revision, "config": config, "split": split}
     command = [sys.executable, "-P", str(SCRIPT)]
     with tempfile.TemporaryDirectory(prefix="hubexpert-rows-") as folder:
         try:
             done = subprocess.run(
                 command,
-                input=json.dumps({**asked, "count": min(n, MOST_ROWS)}),
+                input=json.dumps({"repo": source.repo, "revision": source.revision, **asked}),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
@@ -70,12 +122,12 @@ def first_rows(
         except subprocess.TimeoutExpired:
             raise _unreadable(source, f"not within {seconds:.0f} s", "failing") from None
     try:
-        said = json.loads(done.stdout)
+        said: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
         raise _unreadable(source, "the reader was ended, it took too much memory or time", "failing") from None
     if "error" in said:
         raise _unreadable(source, clean(said["error"], longest=160), "failing" if said.get("passing") else "broken")
-    return [row for row in said["rows"] if isinstance(row, dict)]
+    return said
 
 
 def _unreadable(source: Source, why: str, kind: Literal["broken", "failing"]) -> SourceError:

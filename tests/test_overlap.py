@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubexpert.experts.overlap import COMMON, FEWEST, LONG, SHORT, Overlap, overlap, words
+from hubexpert.overlap import COMMON, FEWEST, LONG, SHORT, Overlap, overlap, words
 from hubexpert.records import Example
 
 LETTERS = "abcdefghijklmnopqrst"

@@ -1,9 +1,10 @@
-"""Which examples stand in the rows of a dataset: whole, or with a long piece of theirs."""
+"""Which examples stand in rows, and which rows hold some: whole, or with a long piece of theirs."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from hubexpert.records import Example
 
@@ -40,6 +41,12 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
+def lines_of(texts: Sequence[str]) -> list[Words]:
+    """The words of a row's texts line by line; of all together so much as is looked at."""
+    told = _normal("\n".join(texts)[:LONGEST])[:LONGEST]  # one character may unfold to eighteen
+    return [tuple(found) for line in told.split("\n") if (found := WORD.findall(line))]
+
+
 def overlap(examples: Sequence[Example], rows: Iterable[Sequence[str]]) -> Overlap:
     """Which examples' inputs stand in the rows; the rows are streamed, only the examples are held in memory.
 
@@ -50,27 +57,20 @@ def overlap(examples: Sequence[Example], rows: Iterable[Sequence[str]]) -> Overl
         examples: the shots, or the held-out examples.
         rows: the texts of each row, in order.
     """
-    traces = _traces([words(example.input) for example in examples])
+    traces = traces_of([example.input for example in examples])
     verbatim: set[int] = set()
     partial: set[int] = set()
-    sizes = traces.sizes
     count = 0
     for texts in rows:
         count += 1
-        told = _normal("\n".join(texts)[:LONGEST])[:LONGEST]  # one character may unfold to eighteen
-        lines = [tuple(found) for line in told.split("\n") if (found := WORD.findall(line))]
-        verbatim |= traces.short_ones(lines)
-        row = tuple(word for line in lines for word in line)
-        for size in sizes:
-            for place in range(len(row) - size + 1):
-                key = hash(row[place : place + size])
-                partial |= traces.pieces.get(key, frozenset())
-                verbatim |= traces.long_ones(key, row, place)
+        whole, pieces = traces.found(lines_of(texts))
+        verbatim |= whole
+        partial |= pieces
     return Overlap(count, frozenset(verbatim), frozenset(partial - verbatim))
 
 
 @dataclass(frozen=True)
-class _Traces:
+class Traces:
     """What is looked for in rows.
 
     Attributes:
@@ -85,12 +85,23 @@ class _Traces:
     pieces: dict[int, frozenset[int]]
     held: dict[Words, set[int]]
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """The lengths of pieces that are looked for."""
         return tuple({_size(held) for held in self.held if len(held) >= SHORT})
 
-    def short_ones(self, lines: Sequence[Words]) -> set[int]:
+    def found(self, lines: Sequence[Words]) -> tuple[set[int], set[int]]:
+        """The examples whose whole input stands in the lines of one row, and those of which a piece does."""
+        verbatim, partial = self._short_ones(lines), set[int]()
+        row = tuple(word for line in lines for word in line)
+        for size in self.sizes:
+            for place in range(len(row) - size + 1):
+                key = hash(row[place : place + size])
+                partial |= self.pieces.get(key, frozenset())
+                verbatim |= self._long_ones(key, row, place)
+        return verbatim, partial
+
+    def _short_ones(self, lines: Sequence[Words]) -> set[int]:
         """The examples of short inputs that are a line, or several in sequence."""
         found: set[int] = set()
         for start in range(len(lines) if self.short else 0):
@@ -102,7 +113,7 @@ class _Traces:
                 found |= self.short.get(run, set())
         return found
 
-    def long_ones(self, key: int, row: Words, place: int) -> set[int]:
+    def _long_ones(self, key: int, row: Words, place: int) -> set[int]:
         """The examples of longer inputs whose rarest piece stands at this place of the row, with the rest around it."""
         found: set[int] = set()
         for held, offset in self.anchors.get(key, ()):
@@ -116,9 +127,10 @@ def _size(held: Words) -> int:
     return LONG if len(held) >= LONG else SHORT
 
 
-def _traces(inputs: Sequence[Words]) -> _Traces:
+def traces_of(inputs: Sequence[str]) -> Traces:
+    """What is looked for in rows, of examples with these inputs."""
     held: dict[Words, set[int]] = {}
-    for index, found in enumerate(inputs):
+    for index, found in enumerate(map(words, inputs)):
         held.setdefault(found, set()).add(index)
     holders: dict[int, set[Words]] = {}
     hashes: dict[Words, list[int]] = {}
@@ -137,4 +149,4 @@ def _traces(inputs: Sequence[Words]) -> _Traces:
         for key, sharing in holders.items()
         if len(sharing) < COMMON
     }
-    return _Traces({found: held[found] for found in held if FEWEST <= len(found) < SHORT}, anchors, pieces, held)
+    return Traces({found: held[found] for found in held if FEWEST <= len(found) < SHORT}, anchors, pieces, held)

@@ -1,0 +1,84 @@
+"""A map of the rows: where the shots lie, which rows were taken, and which were refused."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubexpert.figures import ACCENT, INK, PALE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Vectors = NDArray[np.float32]
+MOST = 3000  # points that are drawn
+HARM = "#c2410c"  # against ACCENT's blue-green for every kind of colour-blindness
+
+
+def data_map(shots: Vectors, taken: Vectors, refused: Vectors) -> "Figure":
+    """The vectors on the plane of their two widest directions, at most 3,000 points; `figures.save` writes it.
+
+    Equal vectors give equal pictures. The title says what share of the variance the plane shows.
+
+    Args:
+        shots: [k, d].
+        taken: of the rows that are trained on, [n, d].
+        refused: of the others, [m, d].
+    """
+    shots, taken, refused = _thinned([shots, taken, refused])
+    placed, share = plane(np.concatenate([shots, taken, refused]))
+    on_shots, on_taken, on_refused = np.split(placed, [len(shots), len(shots) + len(taken)])
+    figure = new_figure(8.6, 4.8)
+    axes = figure.subplots()
+    layers = (
+        (on_refused, "refused", {"s": 9, "color": PALE, "marker": "o", "linewidth": 0}),
+        (on_taken, "taken", {"s": 13, "color": ACCENT, "marker": "o", "linewidth": 0, "alpha": 0.55}),
+        (on_shots, "shots", {"s": 62, "color": HARM, "marker": "^", "edgecolor": "white", "linewidth": 0.8}),
+    )
+    for order, (points, name, look) in enumerate(layers, start=2):
+        if len(points):
+            axes.scatter(points[:, 0], points[:, 1], label=name, zorder=order, **look)
+    axes.set_title(f"the rows around the shots: {100 * share:.0f} % of the variance")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.04)
+    if len(placed):
+        legend = axes.legend(frameon=False, reverse=True, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
+        for handle in legend.legend_handles:
+            handle.set_sizes([40])
+            handle.set_alpha(1)
+    return figure
+
+
+def _thinned(groups: list[Vectors]) -> list[Vectors]:
+    """All shots, and of the others so many, evenly, as there is room for, each in proportion."""
+    shots = _evenly(groups[0], MOST // 10)
+    others = sum(len(group) for group in groups[1:])
+    room = min(1.0, (MOST - len(shots)) / max(1, others))
+    return [shots, *(_evenly(group, int(room * len(group))) for group in groups[1:])]
+
+
+def _evenly(vectors: Vectors, count: int) -> Vectors:
+    return vectors[[place * len(vectors) // count for place in range(min(count, len(vectors)))]]
+
+
+def plane(vectors: Vectors) -> tuple[NDArray[np.float64], float]:
+    """The vectors on their first two principal components, [rows, 2], and the share of the variance that these hold.
+
+    Each component points to where its largest entry is positive, so that a map is never mirrored by chance.
+
+    Args:
+        vectors: [rows, d].
+    """
+    centred = vectors.astype(np.float64)
+    centred = centred - (centred.mean(axis=0) if len(centred) else 0.0)
+    # the components are the eigenvectors of [d, d], which is small however many rows there are
+    values, directions = np.linalg.eigh(centred.T @ centred)
+    first = directions[:, ::-1][:, :2]
+    first = first * np.sign(first[np.abs(first).argmax(axis=0), range(first.shape[1])])
+    placed = np.zeros((len(centred), 2))
+    placed[:, : first.shape[1]] = centred @ first
+    total = float(values.sum())
+    return placed, float(values[::-1][:2].sum()) / total if total > 1e-12 else 1.0
