@@ -8,12 +8,34 @@ from pydantic import Field, ValidationError
 
 from hubexpert.errors import HubExpertError
 from hubexpert.recipe import Recipe
-from hubexpert.records import ACCEPTED, Build, Discovery, Record, Report, ScoreTable, Selection, Source
-from hubexpert.workspace import write_atomically
+from hubexpert.records import (
+    ACCEPTED,
+    Build,
+    Data,
+    DatasetUse,
+    Discovery,
+    MethodReport,
+    Record,
+    Report,
+    ScoreTable,
+    Selection,
+    Source,
+)
+from hubexpert.workspace import fingerprint, write_atomically
 
 DEFAULT_LOCK = "hubexpert.lock"
 LOCK_VERSION = 1
 OF_THIS_PLACE = {"url", "key_env", "concurrency", "timeout"}
+
+
+class LockedData(Record):
+    """What was added to the shots, and where it comes from; of the rows themselves only a digest."""
+
+    examples: int = Field(description="beyond the shots")
+    digest: str = Field(description="sha256 of all that was trained on, the shots first")
+    methods: tuple[MethodReport, ...]
+    datasets: tuple[DatasetUse, ...]
+    unread: dict[str, str]
 
 
 class Lock(Record):
@@ -25,6 +47,7 @@ class Lock(Record):
     discovery: Discovery
     scores: ScoreTable
     selection: Selection
+    data: LockedData | None = Field(default=None, description="None where the shots alone were trained on")
     build: Build
     report: Report
     digests: dict[str, str] = Field(description="`shots` and `test`: sha256 of the examples as read")
@@ -75,6 +98,16 @@ def locked_discovery(found: Discovery) -> Discovery:
             for d in cited
         ),
     )
+
+
+def locked_data(data: Data) -> LockedData | None:
+    """What the lock keeps of the data: sources, counts and digests, no rows; None where nothing was added."""
+    if not data.methods:
+        return None
+    added = sum(each.origin is not None for each in data.examples)
+    methods = tuple(method.model_copy(update={"samples": ()}) for method in data.methods)
+    digest = fingerprint(list(data.examples))
+    return LockedData(examples=added, digest=digest, methods=methods, datasets=data.datasets, unread=data.unread)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "inspect": "Explain one adapter in full: what it is, and all that speaks against it.",
     "score": "Score the accepted adapters on the shots.",
     "select": "Choose the experts.",
+    "data": "Choose, and transform, rows of open datasets by the shots.",
     "build": "Assemble and train the mixture.",
     "evaluate": "Compare the mixture with cheaper systems on held-out examples.",
     "explain": "Show which expert spoke where in the mixture's answers to a few examples.",
@@ -32,6 +33,7 @@ COMMANDS = {
 
 EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "peft", "accelerate", "datasets", "evaluate"), "train"),
+    **dict.fromkeys(("sentence_transformers", "faiss", "py3langid"), "data"),
     **dict.fromkeys(("starlette", "uvicorn"), "hub"),
     "gguf": "demo",
 }

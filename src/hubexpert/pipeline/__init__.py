@@ -1,5 +1,6 @@
-"""The stages in order, each skipped while its inputs hold: discover, score, select, build, evaluate, lock and card."""
+"""The stages in order, each skipped while its inputs hold: discover, score, select, data, build, evaluate, card."""
 
+from hubexpert.pipeline.data import data, draw_data
 from hubexpert.pipeline.mixture import build, contest, spoken
 from hubexpert.pipeline.pool import discover, rationales, score, select, teacher
 from hubexpert.pipeline.project import Project, open_project, part, task
@@ -10,7 +11,9 @@ __all__ = [
     "Project",
     "build",
     "contest",
+    "data",
     "discover",
+    "draw_data",
     "draws",
     "evaluate",
     "lock",

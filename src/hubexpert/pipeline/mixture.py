@@ -1,32 +1,35 @@
 """The mixture of the chosen experts: assembled and trained, listened to, set against the others."""
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import hub
+from hubexpert.pipeline.data import answer_distances, data
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
-from hubexpert.records import Build, TokenShares, as_lesson
+from hubexpert.records import Beacons, Build, TokenShares, TrainingExample
 from hubexpert.workspace import METHOD, file_digest, fingerprint
 
 if TYPE_CHECKING:
+    from hubexpert.lm import Lm
     from hubexpert.systems import Contest
     from hubexpert.trained import Lesson
 
 CHECKPOINTS = "checkpoints"
+ASKED = 100  # examples, the shots first, of which the mixture's own answers are compared with the base's
 
 
 def build(project: Project) -> Build:
     """The trained mixture; its files lie in the workspace folder `build`."""
-    selection = select(project)
-    work = task(project)
+    selection, trained_on = select(project), data(project)
     inputs = {
         "base": project.base,
         "quantize": project.recipe.quantize,
         "method": METHOD,
         "experts": list(selection.chosen),
-        "shots": list(work.shots),
+        "examples": list(trained_on.examples),
         "train": project.recipe.train,
         "seed": project.recipe.seed,
     }
@@ -38,8 +41,8 @@ def build(project: Project) -> Build:
         made: list[Build] = []
 
         def fill(folder: Path) -> None:
-            lesson = _lesson(project, checkpoints)
-            made.append(build_mixture(project.model, project.base, selection.chosen, lesson, folder))
+            lesson, beacons = _lesson(project, checkpoints), _beacons(project, trained_on.examples)
+            made.append(build_mixture(project.model, project.base, selection.chosen, lesson, folder, beacons=beacons))
 
         project.workspace.replace_folder("build", fill)
         return made[0]
@@ -56,6 +59,27 @@ def _whole(folder: Path, made: Build) -> bool:
     return all((folder / name).is_file() and file_digest(folder / name) == d for name, d in made.files.items())
 
 
+def _beacons(project: Project, examples: Sequence[TrainingExample]) -> "Callable[[Lm], Beacons] | None":
+    """Asks a trained mixture how far its answers to the first examples are from the gold ones; None without the method.
+
+    The base's distances were found when the examples were chosen.
+    """
+    asked = examples[:ASKED]
+    before = [each.distance for each in asked if each.distance is not None]
+    if len(before) < len(asked):
+        return None
+
+    def ask(model: "Lm") -> Beacons:
+        from hubexpert.beacons import answers, moved
+        from hubexpert.embed.encoder import load_encoder
+
+        gold = [each.example for each in asked]
+        told = answers(model, gold, label="the mixture's own answers", quiet=project.quiet)
+        return moved(before, answer_distances(load_encoder(project.recipe.data.encoder), told, gold))
+
+    return ask
+
+
 def _lesson(project: Project, checkpoints: Path) -> "Lesson":
     """What everything is trained on and how."""
     from hubexpert.lm import BASE_FILES
@@ -69,7 +93,7 @@ def _lesson(project: Project, checkpoints: Path) -> "Lesson":
         workers = Workers(project.processes, folder.resolve(), project.recipe.quantize)
     read_by = fingerprint([project.base, project.recipe.quantize])[:16]  # another base learns otherwise
     journal = project.workspace.journal(f"tuning-{read_by}")
-    examples, section = as_lesson(task(project).shots), project.recipe.train
+    examples, section = data(project).examples, project.recipe.train
     return Lesson(examples, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
 
 

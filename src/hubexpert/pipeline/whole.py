@@ -1,7 +1,8 @@
 """The whole line, up to the lock and the card."""
 
 from hubexpert.assemble import renew
-from hubexpert.lock import LOCK_VERSION, Lock, locked_discovery, locked_recipe, write_lock
+from hubexpert.lock import LOCK_VERSION, Lock, locked_data, locked_discovery, locked_recipe, write_lock
+from hubexpert.pipeline.data import data
 from hubexpert.pipeline.mixture import build
 from hubexpert.pipeline.pool import discover, select
 from hubexpert.pipeline.project import Project, held_out, task
@@ -20,6 +21,7 @@ def lock(project: Project) -> Lock:
         discovery=locked_discovery(discover(project)),
         scores=project.scores,
         selection=select(project),
+        data=locked_data(data(project)),
         build=build(project),
         report=report,
         digests={"shots": digest(work.shots), "test": digest(work.test)},
