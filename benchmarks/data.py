@@ -162,9 +162,7 @@ def embedding(file: Path, count: int) -> dict[str, Any]:
         ours.append(seconds)
     assert np.allclose(found, wanted, atol=1e-5)
     speed = min(bare) / min(ours)
-    note = (
-        f"{count / min(ours):.0f} texts/s, {speed:.2f} of the bare library's; rounds {_list(ours)}, bare {_list(bare)}"
-    )
+    note = f"{count / min(ours):.0f} texts/s, {speed:.2f} of the bare one's; rounds {_list(ours)}, bare {_list(bare)}"
     return {"seconds": min(ours), "speed": speed, "note": note}
 
 
