@@ -4,7 +4,6 @@ Faiss's IVF with four bits a dimension. While it is built only a sample and a bl
 Product quantisation would take half of that; its codes take long to learn, and lose neighbours.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def index_of(part: np.memmap[Any, np.dtype[np.float32]], *, quiet: bool = False)
         if index.ntotal == len(part):
             return index
     index = _built(faiss, part, quiet)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_suffix(".ivf-part")
     faiss.write_index(index, str(temporary))
     temporary.replace(file)
     return index
