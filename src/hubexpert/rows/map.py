@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hubexpert.figures import ACCENT, INK, PALE, new_figure
+from hubexpert.figures import ACCENT, PALE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,32 +28,33 @@ def data_map(shots: Vectors, taken: Vectors, refused: Vectors) -> "Figure":
     shots, taken, refused = _thinned([shots, taken, refused])
     placed, share = plane(np.concatenate([shots, taken, refused]))
     on_shots, on_taken, on_refused = np.split(placed, [len(shots), len(shots) + len(taken)])
-    figure = new_figure(8.6, 4.8)
+    figure = new_figure(8.6, 4.4)
     axes = figure.subplots()
-    layers = (
-        (on_refused, "refused", {"s": 9, "color": PALE, "marker": "o", "linewidth": 0}),
-        (on_taken, "taken", {"s": 13, "color": ACCENT, "marker": "o", "linewidth": 0, "alpha": 0.55}),
-        (on_shots, "shots", {"s": 62, "color": HARM, "marker": "^", "edgecolor": "white", "linewidth": 0.8}),
+    axes.scatter(on_refused[:, 0], on_refused[:, 1], s=9, color=PALE, linewidth=0, alpha=0.8, label="refused", zorder=2)
+    axes.scatter(on_taken[:, 0], on_taken[:, 1], s=13, color=ACCENT, linewidth=0, alpha=0.6, label="taken", zorder=3)
+    axes.scatter(
+        on_shots[:, 0],
+        on_shots[:, 1],
+        s=58,
+        color=HARM,
+        marker="^",
+        edgecolor="white",
+        linewidth=0.8,
+        label="shots",
+        zorder=4,
     )
-    for order, (points, name, look) in enumerate(layers, start=2):
-        if len(points):
-            axes.scatter(points[:, 0], points[:, 1], label=name, zorder=order, **look)
     axes.set_title(f"the rows around the shots: {100 * share:.0f} % of the variance")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.04)
-    if len(placed):
-        legend = axes.legend(frameon=False, reverse=True, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
-        for handle in legend.legend_handles:
-            handle.set_sizes([40])
-            handle.set_alpha(1)
+    axes.legend(frameon=False, reverse=True, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=1.2)
     return figure
 
 
 def _thinned(groups: list[Vectors]) -> list[Vectors]:
-    """All shots, and of the others so many, evenly, as there is room for, each in proportion."""
+    """At most 300 shots, and of the others so many, evenly, as there is room for, in proportion."""
     shots = _evenly(groups[0], MOST // 10)
     others = sum(len(group) for group in groups[1:])
     room = min(1.0, (MOST - len(shots)) / max(1, others))
@@ -61,7 +62,8 @@ def _thinned(groups: list[Vectors]) -> list[Vectors]:
 
 
 def _evenly(vectors: Vectors, count: int) -> Vectors:
-    return vectors[[place * len(vectors) // count for place in range(min(count, len(vectors)))]]
+    count = min(count, len(vectors))
+    return vectors[[place * len(vectors) // count for place in range(count)]]
 
 
 def plane(vectors: Vectors) -> tuple[NDArray[np.float64], float]:

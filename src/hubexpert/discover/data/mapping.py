@@ -76,10 +76,11 @@ def text_of(value: Any) -> str:
 
 
 def _choices(row: Mapping[str, Any], paths: Sequence[str]) -> list[str]:
-    """The choices, of one column that holds a list or of several columns."""
+    """The choices, of one column that holds a list or of several columns; none where all of these are empty."""
     values = [_value(row, path) for path in paths]
     held = values[0] if len(values) == 1 and isinstance(values[0], list) else values
-    return [text_of(item) for item in held]
+    choices = [text_of(item) for item in held]
+    return choices if any(choices) else []
 
 
 def _output(row: Mapping[str, Any], columns: ColumnMap, choices: list[str], classes: Sequence[str]) -> str:
