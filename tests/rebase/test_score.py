@@ -14,7 +14,7 @@ from hubexpert.rebase.score import AT_ONCE
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Row, Source
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 def vectors(draw: st.DrawFn) -> tuple[RowVectors, ShotVectors]:

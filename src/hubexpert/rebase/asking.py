@@ -48,8 +48,8 @@ def transformed(
         return draft
 
     drafts, counts = ask(teacher, questions, read, journal, schema=schema, quiet=quiet)
-    told: list[Example | str] = ["no-reply" if draft is None else draft for draft in drafts]
-    return told, counts
+    missing: Example | str = "no-reply"
+    return [missing if draft is None else draft for draft in drafts], counts
 
 
 def _of_no_use(codes: Sequence[str], teacher: Teacher) -> HubExpertError:
