@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubexpert.examine import expanded
-from hubexpert.experts.guards import MEANINGS, flags, in_domain, is_named, sentence
+from hubexpert.experts.guards import MEANINGS, flags, in_domain, sentence
 from hubexpert.experts.holdings import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
 from hubexpert.experts.traces import Trace, comparable, free, levels_of, outlying, shift, traces
 from hubexpert.factors import read_factors
 from hubexpert.lm import Lm, encode, generate, mean_nll, prompt_text
+from hubexpert.naming import is_named
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
 from hubexpert.slots import applied

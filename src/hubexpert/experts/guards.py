@@ -1,13 +1,12 @@
 """Flags on scored adapters: trained on the very shots or the held-out rows, or on the task's own data."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate
 
 from hubexpert.experts.holdings import Holding
 from hubexpert.experts.traces import traces
 from hubexpert.lm import Lm
+from hubexpert.naming import is_named
 from hubexpert.recipe import Flag, TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
 
@@ -19,8 +18,6 @@ MEANINGS: dict[Flag, str] = {
     "trained-on-test": "cites a dataset that holds {count} of the held-out examples",
     "in-domain": "was trained on the task's own dataset, by its name or by what it cites",
 }
-LONGEST = 200  # characters of a name
-BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")  # between the words of `ARCEasy`
 
 
 def flags(
@@ -95,15 +92,6 @@ def in_domain(candidate: Candidate, cited: Sequence[Holding], section: TaskSecti
     return named or any(holding.shots or holding.test for holding in cited)
 
 
-def is_named(own: str, name: str) -> bool:
-    """Whether a name names the dataset `own`: whole words of its last part, however they are put together, are it.
-
-    `me/llama-arc-easy-lora` names `ai2/ARCEasy` and `arc_easy`; `me/search-lora` does not name `arc`.
-    """
-    wanted, parts = "".join(_parts(own)), _parts(name)
-    return bool(wanted) and any(wanted in accumulate(parts[start:]) for start in range(len(parts)))
-
-
 def sentence(flag: str) -> str:
     """What a flag says of an adapter, to stand behind its name."""
     code, _, count = flag.partition(":")
@@ -112,9 +100,3 @@ def sentence(flag: str) -> str:
 
 def _counted(code: Flag, count: int) -> list[str]:
     return [f"{code}:{count}"] if count else []
-
-
-def _parts(name: str) -> list[str]:
-    """The words of a repository's name without its owner."""
-    last = name.rstrip("/").rpartition("/")[2][:LONGEST]
-    return [part.casefold() for part in re.split(r"[\W_]+", BREAK.sub(" ", last)) if part]

@@ -1,17 +1,13 @@
 """Shots whose output is bare, with rationales that the teacher writes (Open Knowledge, 3.1)."""
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-
-import jinja2
 
 from hubexpert.experts.explanation import read_explanation
 from hubexpert.records import Example, Rationales, Reply
 from hubexpert.teacher import Teacher, ask
+from hubexpert.teacher.prompts import mark, question
 from hubexpert.workspace import Journal
 
 MOST_WORDS = 25  # of a bare output; longer ones say enough by themselves
@@ -28,8 +24,8 @@ def with_rationales(shots: Sequence[Example], teacher: Teacher, journal: Journal
     """
     lacking = [index for index, shot in enumerate(shots) if not shot.rationale and is_bare(shot)]
 
-    def read(question: int, reply: Reply) -> str | None:
-        shot = shots[lacking[question]]
+    def read(index: int, reply: Reply) -> str | None:
+        shot = shots[lacking[index]]
         return read_explanation(reply, shot, mark=_mark(shot))
 
     prompts = [rationale_prompt(shots[index]) for index in lacking]
@@ -55,25 +51,16 @@ def is_bare(example: Example) -> bool:
 
 def rationale_prompt(example: Example) -> str:
     """The question to the teacher: the example with its gold output, each part between marks that it cannot forge."""
-    return _template().render(
-        mark=_mark(example),
-        instruction=example.instruction,
-        input=example.input,
-        choices=example.choices,
-        answer=example.output,
-    )
+    facts = {
+        "mark": _mark(example),
+        "instruction": example.instruction,
+        "input": example.input,
+        "choices": example.choices,
+        "answer": example.output,
+    }
+    return question("rationale.jinja", facts)
 
 
 def _mark(example: Example) -> str:
-    """A mark that hangs on the whole example and stands nowhere in it: no part of the example can know it."""
-    text = json.dumps(example.model_dump(mode="json", exclude={"rationale"}), sort_keys=True, ensure_ascii=False)
-    mark = hashlib.sha256(json.dumps(text).encode()).hexdigest()[:16]
-    while mark in text:
-        mark = hashlib.sha256(mark.encode()).hexdigest()[:16]
-    return mark
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    text = (Path(__file__).parents[1] / "templates" / "rationale.jinja").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(text)  # noqa: S701  plain text
+    """What sets the parts of the question apart: it hangs on the whole example but its rationale."""
+    return mark(json.dumps(example.model_dump(mode="json", exclude={"rationale"}), sort_keys=True, ensure_ascii=False))

@@ -20,11 +20,6 @@ OURS = ColumnMap(
 )
 
 
-def is_local(name: str) -> bool:
-    """Whether a dataset is named as files on this machine: by a path, or a name that ends as JSON lines do."""
-    return is_folder(name) or name.endswith(ENDS)
-
-
 def local_dataset(name: str, beside: Path, columns: ColumnMap | None = None) -> DatasetCandidate:
     """The dataset in a folder's `*.jsonl` and `*.jsonl.gz`, or in one such file.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hubexpert.lm import Lm
 
 T = TypeVar("T")
+Schema = Mapping[str, Any]
 METHOD = 1  # raised whenever questions are asked, or replies read, differently: kept replies then do not hold
 
 
@@ -54,6 +55,7 @@ def ask(
     read: Callable[[int, Reply], T | None],
     journal: Journal,
     *,
+    schema: Schema | None = None,
     quiet: bool = False,
 ) -> tuple[list[T | None], TeacherCounts]:
     """What the replies say, in the order of the questions, and what came of them.
@@ -67,6 +69,7 @@ def ask(
         read: what the reply to the question of that index says; None where it does not say what was asked for, which
             counts as malformed.
         journal: where replies lie.
+        schema: the JSON schema of the replies. A server that can holds to it; others, and local models, do not.
         quiet: no progress.
 
     Raises:
@@ -74,7 +77,7 @@ def ask(
             questions stay without a usable reply.
     """
     questions = [encodable(question) for question in questions]
-    keys = [fingerprint({**teacher.identity, "question": question}) for question in questions]
+    keys = _keys(teacher, questions, schema)
     first = {key: index for index, key in reversed(list(enumerate(keys)))}
     kept = _kept(journal, first)
     found: dict[str, tuple[Reply, T | None]] = {}
@@ -87,12 +90,28 @@ def ask(
     for key, reply in kept.items():
         take(key, reply)
     left = sorted(first.keys() - kept.keys(), key=first.__getitem__)
-    with closing(_replies(teacher, [questions[first[key]] for key in left])) as arriving:
+    with closing(_replies(teacher, [questions[first[key]] for key in left], schema)) as arriving:
         for index, reply in track(arriving, "asking the teacher", total=len(left), quiet=quiet):
             if reply.state in ("written", "refused"):
                 journal.append(left[index], reply)
             take(left[index], reply)
     return [found[key][1] for key in keys], _counts(keys, found, kept)
+
+
+def unanswered(
+    teacher: Teacher, questions: Sequence[str], journal: Journal, *, schema: Schema | None = None
+) -> tuple[str, ...]:
+    """The questions that `ask` would send, each once: those without a reply in the journal."""
+    questions = [encodable(question) for question in questions]
+    wanted = dict(zip(_keys(teacher, questions, schema), questions, strict=True))
+    kept = _kept(journal, wanted)
+    return tuple(question for key, question in wanted.items() if key not in kept)
+
+
+def _keys(teacher: Teacher, questions: Sequence[str], schema: Schema | None) -> list[str]:
+    """What each question's reply is kept under."""
+    known = {**teacher.identity, **({} if schema is None else {"schema": schema})}
+    return [fingerprint({**known, "question": question}) for question in questions]
 
 
 def _kept(journal: Journal, wanted: Collection[str]) -> dict[str, Reply]:
@@ -105,7 +124,7 @@ def _kept(journal: Journal, wanted: Collection[str]) -> dict[str, Reply]:
     return kept
 
 
-def _replies(teacher: Teacher, questions: Sequence[str]) -> Generator[tuple[int, Reply]]:
+def _replies(teacher: Teacher, questions: Sequence[str], schema: Schema | None) -> Generator[tuple[int, Reply]]:
     """The index of each question and its reply, as they arrive."""
     settings = teacher.settings
     seed = teacher.seed if settings.temperature else None
@@ -114,7 +133,7 @@ def _replies(teacher: Teacher, questions: Sequence[str]) -> Generator[tuple[int,
     if teacher.load is not None:
         yield from local.replies(settings, seed, teacher.load, questions)
     else:
-        yield from server.replies(settings, seed, questions)
+        yield from server.replies(settings, seed, questions, schema)
 
 
 def _counts(keys: Sequence[str], found: Mapping[str, tuple[Reply, object]], kept: Collection[str]) -> TeacherCounts:

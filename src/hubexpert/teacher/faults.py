@@ -1,6 +1,7 @@
 """What a failed request to the teacher means: whether it may pass, how long to wait, and what the user is told."""
 
 import random
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -16,6 +17,8 @@ from hubexpert.recipe import TeacherSection
 
 FIRST_WAIT = 0.5  # seconds; doubled after every attempt, and up to half as long again by chance
 LONGEST_WAIT = 60.0  # seconds, also where the server asks for more
+LONGEST = 10_000  # characters of what a server says of an error
+SCHEMA = re.compile(r"response_?format|json_?schema|structured.?output|grammar|guided", re.IGNORECASE)
 # The client reads bodies of any form; what it trips over is a body that is no reply.
 NO_REPLY = (ValueError, TypeError, AttributeError, RecursionError, httpx2.DecodingError)
 CLIENT_FAULTS = (httpx2.HTTPError, httpx2.InvalidURL, OSError, *NO_REPLY)
@@ -49,6 +52,17 @@ def fault_of(settings: TeacherSection, error: Exception) -> Fault:
     if isinstance(error, (InferenceTimeoutError, *LOST)):
         return Fault.PASSING
     return Fault.MALFORMED if isinstance(error, NO_REPLY) else Fault.FINAL
+
+
+def takes_no_schema(error: Exception) -> bool:
+    """Whether the server says, as it does not take the request, something of the form that replies should have."""
+    response = _response(error)
+    if response is None or response.status_code not in (400, 422):
+        return False
+    try:
+        return SCHEMA.search(response.text[:LONGEST]) is not None
+    except httpx2.StreamError:
+        return False
 
 
 def lost(error: Exception) -> bool:

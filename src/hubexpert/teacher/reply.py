@@ -43,12 +43,17 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def printable(text: str) -> str:
+    """The text that any reader takes: encodable, without control characters and white space around it."""
+    return "".join(c for c in encodable(text) if c.isspace() or unicodedata.category(c) != "Cc").strip()
+
+
 def _shown(text: str) -> str:
     """The text without control characters, white space around it, and thinking aloud, which may never have ended."""
-    said = encodable(text[:LONGEST]).rpartition("</think>")[2]
+    said = text[:LONGEST].rpartition("</think>")[2]
     if said.lstrip().startswith("<think>"):
         return ""
-    return "".join(c for c in said if c.isspace() or unicodedata.category(c) != "Cc").strip()
+    return printable(said)
 
 
 def _number(value: object) -> int:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from hubexpert.teacher.faults import (
     lost,
     place,
     reason_of,
+    takes_no_schema,
     unreachable,
     wait_after,
 )
@@ -34,22 +35,32 @@ MALFORMED = 2  # of them, how many may bring nothing that can be used
 
 @dataclass(frozen=True)
 class Server:
-    """A server and how it is asked; `stopped` lets nobody wait or try again."""
+    """A server and how it is asked.
+
+    Attributes:
+        schema: of the replies, if it takes one.
+        unconstrained: it has taken no schema, and is asked without from now on.
+        stopped: nobody waits or tries again.
+    """
 
     settings: TeacherSection
     seed: int | None
     client: InferenceClient
     secrets: frozenset[str]
+    schema: Mapping[str, Any] | None
+    unconstrained: threading.Event = field(default_factory=threading.Event)
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
-def replies(settings: TeacherSection, seed: int | None, questions: Sequence[str]) -> Iterator[tuple[int, Reply]]:
+def replies(
+    settings: TeacherSection, seed: int | None, questions: Sequence[str], schema: Mapping[str, Any] | None
+) -> Iterator[tuple[int, Reply]]:
     """The index of each question and its reply, in the order in which they arrive; several are asked at once.
 
     Raises:
         HubExpertError: nobody answers, or the server refuses to be asked at all.
     """
-    server = _server(settings, seed)
+    server = _server(settings, seed, schema)
     pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="teacher")
     answered = False
     try:
@@ -70,17 +81,17 @@ def replies(settings: TeacherSection, seed: int | None, questions: Sequence[str]
         pool.shutdown(cancel_futures=True)
 
 
-def _server(settings: TeacherSection, seed: int | None) -> Server:
+def _server(settings: TeacherSection, seed: int | None, schema: Mapping[str, Any] | None) -> Server:
     key = _key(settings)
     parts = urlsplit(settings.url or "")
     secrets = frozenset(filter(None, (key, parts.password, parts.query)))
     if settings.url is None:
         client = InferenceClient(provider=settings.provider, api_key=key, timeout=settings.timeout)  # type: ignore[arg-type]  # any name: the client knows which there are
-        return Server(settings, seed, client, secrets)
+        return Server(settings, seed, client, secrets, schema)
     # Without a key of its own the client would send the Hub's token to whatever server this is.
     own: Any = {} if key else {"authorization": None}
     client = InferenceClient(base_url=settings.url, api_key=key or "none", headers=own, timeout=settings.timeout)
-    return Server(settings, seed, client, secrets)
+    return Server(settings, seed, client, secrets, schema)
 
 
 def _key(settings: TeacherSection) -> str | None:
@@ -119,7 +130,7 @@ def _reply(server: Server, question: str) -> Reply | None:
         if server.stopped.is_set():
             return None
         try:
-            reply = _request(server, question)
+            reply = _constrained(server, question)
         except CLIENT_FAULTS as error:
             fault = fault_of(server.settings, error)
             # `from None`: the client's errors tell the address in full
@@ -140,7 +151,19 @@ def _reply(server: Server, question: str) -> Reply | None:
     raise AssertionError  # the last attempt returns or raises
 
 
-def _request(server: Server, question: str) -> Reply:
+def _constrained(server: Server, question: str) -> Reply:
+    """One request with the schema, if there is one; a server that does not take it is asked again without it."""
+    schema = None if server.unconstrained.is_set() else server.schema
+    try:
+        return _request(server, question, schema)
+    except CLIENT_FAULTS as error:
+        if schema is None or not takes_no_schema(error):
+            raise
+    server.unconstrained.set()
+    return _request(server, question, None)
+
+
+def _request(server: Server, question: str, schema: Mapping[str, Any] | None) -> Reply:
     """One request."""
     settings = server.settings
     got = server.client.chat_completion(
@@ -149,6 +172,7 @@ def _request(server: Server, question: str) -> Reply:
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         seed=server.seed,
+        response_format=None if schema is None else _format(settings, schema),
     )
     # the client lets any JSON pass: everything below may be missing or of another type
     choices = got.choices if isinstance(got.choices, list) else []
@@ -161,3 +185,24 @@ def _request(server: Server, question: str) -> Reply:
         prompt_tokens=getattr(usage, "prompt_tokens", 0),
         completion_tokens=getattr(usage, "completion_tokens", 0),
     )
+
+
+class _AsItIs(str):
+    """A text that equals no other: what the client does not know it leaves as it is."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = str.__hash__
+
+
+def _format(settings: TeacherSection, schema: Mapping[str, Any]) -> Any:
+    """The schema as chat completions take it.
+
+    For providers the client puts it into the form of each. But every server with a `url` it takes for one of its own,
+    whose older form vLLM, llama.cpp and others read as any JSON.
+    """
+    kind = _AsItIs("json_schema") if settings.url else "json_schema"
+    return {"type": kind, "json_schema": {"name": "reply", "schema": dict(schema), "strict": True}}
