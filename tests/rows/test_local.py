@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hubexpert.errors import HubExpertError
+from hubexpert.recipe import is_local
 from hubexpert.records import ColumnMap, Example
-from hubexpert.rows import is_local, local_dataset, read_rows
+from hubexpert.rows import local_dataset, read_rows
 
 
 def write(path: Path, *rows: object) -> Path:

@@ -170,7 +170,8 @@ def _shaped(
 
     groups = [(shots, True), *((harvest.kept, False) for harvest in harvests)]
     far = base_distances(project, found.encoder, [each.example for group, _ in groups for each in group])
-    kept, left = [], []
+    kept: list[tuple[TrainingExample, ...]] = []
+    left: list[TrainingExample] = []
     for group, all_stay in groups:
         some, far = far[: len(group)], far[len(group) :]
         stay, go = shaped(group, some, project.recipe.data.beacons, all_stay=all_stay)
@@ -221,4 +222,4 @@ def draw_data(project: Project, path: Path) -> None:
     ]
     shots = encode(found.encoder, [example_text(shot) for shot in found.task.shots])
     kept = encode(found.encoder, [example_text(each.example) for each in own])
-    figures.save(data_map(shots, kept, np.concatenate(others)), path)
+    figures.save(lambda: data_map(shots, kept, np.concatenate(others)), path)

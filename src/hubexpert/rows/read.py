@@ -7,9 +7,10 @@ from pathlib import Path
 
 from hubexpert import hub
 from hubexpert.discover.data.verdict import columns_known, config_read, with_row
+from hubexpert.recipe import is_local
 from hubexpert.records import ColumnMap, DatasetCandidate, Source
 from hubexpert.rows.files import RowFile, open_rows, write_rows
-from hubexpert.rows.local import OURS, is_local, local_rows
+from hubexpert.rows.local import OURS, local_rows
 from hubexpert.rows.raw import Raw, rows_of
 from hubexpert.workspace import fingerprint
 

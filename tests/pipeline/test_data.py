@@ -1,0 +1,138 @@
+"""The data stage: rows of datasets become what is trained on, by every method or by none."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from hubexpert import pipeline
+from hubexpert.errors import HubExpertError
+from hubexpert.lock import read_lock
+from hubexpert.records import Data, TrainingExample
+from tests.pipeline.world import write_jsonl
+from tests.teaching import Answer, Asked, said, teacher_server
+
+TOPICS = {"fees": "What is the fee for {}?", "cards": "Where is the card for {}?"}
+THINGS = ("a loan", "my account", "the market", "travel", "a student", "groceries", "a rental car", "the hotel", "fuel")
+FAR = "The {} of the old castle was painted by a monk in the year {}."
+
+
+def asked(thing: str, topic: str) -> dict[str, str]:
+    return {"input": TOPICS[topic].format(thing), "output": topic}
+
+
+def laid_out(project: Callable[..., Path], name: str = "project", **data: Any) -> Path:
+    """A project whose shots are about banking, and two files of rows: near ones with leaks among them, and far ones."""
+    shots = [asked(thing, topic) for thing in THINGS[:2] for topic in TOPICS]
+    test = [asked(thing, topic) for thing in THINGS[2:4] for topic in TOPICS]
+    near = [asked(thing, topic) for thing in THINGS[4:] for topic in TOPICS]
+    planted = [test[0], {**test[1], "input": test[1]["input"].upper()}, shots[0], {"input": "", "output": ""}]
+    told = {"encoder": "packaged", "datasets": ["near.jsonl", "far.jsonl"], "rows": 12, "similarity": 0.97, **data}
+    path = project(name, data=told, train={"epochs": 1, "batch_size": 8}, discover={"datasets": 0})
+    write_jsonl(path.parent / "kshot/train.jsonl", shots)
+    write_jsonl(path.parent / "kshot/test.jsonl", test)
+    write_jsonl(path.parent / "near.jsonl", near + planted)
+    far = [
+        {"input": FAR.format(word, 1300 + i), "output": "art"}
+        for i, word in enumerate(["door", "wall", "roof", "gate"])
+    ]
+    write_jsonl(path.parent / "far.jsonl", far)
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def made(path: Path) -> Data:
+    return pipeline.data(pipeline.open_project(path, quiet=True))
+
+
+def of(data: Data, method: str | None) -> list[TrainingExample]:
+    return [each for each in data.examples if (each.origin.method if each.origin else None) == method]
+
+
+def test_without_a_method_the_shots_alone_are_trained_on(project: Callable[..., Path]) -> None:
+    found = made(laid_out(project))
+    assert [each.origin for each in found.examples] == [None] * 4
+    assert found.methods == ()
+
+
+def test_selected_rows_have_an_origin_and_hold_nothing_of_the_test(project: Callable[..., Path]) -> None:
+    """Near rows come first, planted copies of shots and held-out examples are removed and counted."""
+    path = laid_out(project, methods=["select"])
+    found = made(path)
+    taken = of(found, "select")
+    held = {row["input"].lower() for row in read(path.parent / "kshot/test.jsonl")}
+    assert not held & {each.example.input.lower() for each in taken}
+    near, far = found.datasets
+    assert (near.source.repo, near.read, near.taken) == ("near.jsonl", 14, {"select": 10})
+    assert near.removed["leak-exact"] == 3
+    assert near.removed["no-example"] == 1
+    assert far.taken.get("select", 0) <= 2
+    best = [each.origin for each in taken if each.origin][:8]
+    assert {origin.source.repo for origin in best} == {"near.jsonl"}
+    assert [o.closeness for o in best] == sorted((o.closeness for o in best), reverse=True)
+    lines = read(path.parent / ".hubexpert/examples.jsonl")
+    assert [TrainingExample.model_validate(line) for line in lines] == list(found.examples)
+
+
+def test_beacons_filter_and_weigh_each_method_by_itself(project: Callable[..., Path]) -> None:
+    """Shots all stay; of the rows the share that the recipe says; weights have a mean of 1 in each group."""
+    found = made(laid_out(project, methods=["select", "beacons"], beacons={"keep": 0.5}))
+    shots, rows = of(found, None), of(found, "select")
+    assert len(shots) == 4
+    beacons = found.methods[1]
+    assert (beacons.method, beacons.kept, len(rows)) == ("beacons", len(rows), round(0.5 * beacons.considered))
+    assert all(each.distance is not None for each in found.examples)
+    for group in (shots, rows):
+        assert fmean(each.weight for each in group) == pytest.approx(1, abs=1e-4)
+
+
+def made_up(asked_: Asked, before: int) -> Answer:
+    """A teacher that turns each row into a question of its own."""
+    number = sum(asked_.question.encode())
+    return said(json.dumps({"input": f"Please tell me the price of item {number}", "output": "fees"}))
+
+
+def test_methods_compose_and_each_changes_only_its_rows(project: Callable[..., Path]) -> None:
+    """With select, rebase and beacons in one recipe every example tells its method; without one the others' stay."""
+    with teacher_server(made_up) as server:
+        teacher = {"model": "m", "url": server.url}
+        rebase = {"rows": 4, "share": 1.0}
+        one = made(laid_out(project, methods=["select", "rebase", "beacons"], teacher=teacher, rebase=rebase))
+        questions = len(server.seen)
+        two = made(laid_out(project, "two", methods=["select", "beacons"]))
+        three = made(laid_out(project, "three", methods=["rebase", "beacons"], teacher=teacher, rebase=rebase))
+    assert questions == 4
+    assert of(one, "select")
+    assert of(one, "rebase")
+    assert of(one, "select") == of(two, "select")
+    assert of(one, "rebase") == of(three, "rebase")
+    assert of(one, None) == of(two, None) == of(three, None)
+    assert [report.method for report in one.methods] == ["select", "rebase", "beacons"]
+
+
+def test_the_mixture_is_trained_on_what_was_chosen(project: Callable[..., Path]) -> None:
+    """The build counts all examples and tells of the beacons; the lock names datasets and licences, and no row."""
+    path = laid_out(project, methods=["select", "beacons"])
+    opened = pipeline.open_project(path, quiet=True)
+    built = pipeline.build(opened)
+    assert built.examples == len(pipeline.data(opened).examples) > 4
+    assert built.beacons is not None
+    assert built.beacons.examples == built.examples
+    pipeline.lock(opened)
+    locked = read_lock(opened.lock_path)
+    assert locked.data is not None
+    assert locked.data.examples == built.examples - 4
+    assert "rental car" not in opened.lock_path.read_text()
+
+
+def test_no_rows_is_an_error_with_a_way_out(project: Callable[..., Path]) -> None:
+    path = laid_out(project, methods=["select"], datasets=[])
+    with pytest.raises(HubExpertError, match="no dataset") as error:
+        made(path)
+    assert "data.datasets" in error.value.fix
