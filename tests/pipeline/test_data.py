@@ -136,3 +136,28 @@ def test_no_rows_is_an_error_with_a_way_out(project: Callable[..., Path]) -> Non
     with pytest.raises(HubExpertError, match="no dataset") as error:
         made(path)
     assert "data.datasets" in error.value.fix
+
+
+def test_random_rows_are_as_many_as_asked_for_and_no_leaks(project: Callable[..., Path]) -> None:
+    found = made(laid_out(project, methods=["random"], rows=5))
+    taken = of(found, "random")
+    assert len(taken) == 5
+    assert {each.origin.row for each in taken if each.origin and each.origin.source.repo == "near.jsonl"} <= {
+        *range(10)
+    }
+    assert made(laid_out(project, "again", methods=["random"], rows=5)).examples == found.examples
+
+
+def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callable[..., Path]) -> None:
+    """The same held-out rows for all; random rows are as many as select keeps; done ones are not measured again."""
+    opened = pipeline.open_project(laid_out(project, methods=["select"]), quiet=True)
+    rows = {row.name: row for row in pipeline.ablation(opened)}
+    assert list(rows) == ["the shots alone", "select", "random", "select, with duplicates", "select and beacons"]
+    assert {row.n for row in rows.values()} == {4}
+    assert rows["the shots alone"].examples == 4
+    assert rows["random"].examples == rows["select"].examples > 4
+    assert rows["select, with duplicates"].examples >= rows["select"].examples
+    assert (rows["the shots alone"].more, rows["the shots alone"].least) == (0, pytest.approx(0, abs=1))
+    journal = (opened.workspace.root / "evaluation.jsonl").read_text()
+    assert tuple(rows.values()) == pipeline.ablation(opened)
+    assert (opened.workspace.root / "evaluation.jsonl").read_text() == journal

@@ -131,7 +131,8 @@ def test_rows_without_an_example_are_kept(store: Store, tmp_path: Path) -> None:
 
 def test_what_had_to_be_cut_is_no_example(store: Store, tmp_path: Path) -> None:
     """Half an answer is a wrong one; a column that no field is made of may be as long as it likes."""
-    huge, deep = "x" * 300_000, {"a": {"b": {"c": {"d": {"e": {"f": {"g": "h"}}}}}}}
+    huge = "x" * 300_000
+    deep: dict[str, Any] = {"a": {"b": {"c": {"d": {"e": {"f": {"g": "h"}}}}}}}
     rows: list[dict[str, Any]] = [
         {"question": "q", "answer": huge, "other": "", "deep": deep},
         {"question": "q", "answer": "a", "other": huge, "deep": deep},

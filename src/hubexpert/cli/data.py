@@ -8,7 +8,9 @@ import click
 from hubexpert.cli.output import Out, engine_options, output_options, recipe_option
 
 if TYPE_CHECKING:
-    from hubexpert.records import Data, MethodReport, RefusedRow
+    from collections.abc import Sequence
+
+    from hubexpert.records import AblationRow, Data, MethodReport, RefusedRow
 
 
 @click.command()
@@ -19,14 +21,20 @@ if TYPE_CHECKING:
     help="Draw shots, taken and refused rows as a map into this PNG file.",
 )
 @click.option("--show", type=click.IntRange(min=0), default=3, help="How many examples of each method are shown.")
+@click.option("--ablation", is_flag=True, help="Train the mixture on each choice of rows, and compare (takes long).")
 @engine_options
 @output_options
-def data(recipe: Path, figure: Path | None, show: int, engine: str, workers: int | None, out: Out) -> None:
+def data(
+    recipe: Path, figure: Path | None, show: int, ablation: bool, engine: str, workers: int | None, out: Out
+) -> None:
     """Choose, and transform, rows of open datasets by the shots."""
     from hubexpert import pipeline
 
     project = pipeline.open_project(recipe, quiet=out.quiet, engine=engine, workers=workers)
     with project.workspace.locked():
+        if ablation:
+            show_ablation(pipeline.ablation(project), out)
+            return
         made = pipeline.data(project)
         if figure is not None:
             pipeline.draw_data(project, figure)
@@ -53,6 +61,24 @@ def show_data(made: "Data", count: int, out: Out) -> None:
     _show_refused(samples, out)
     for repo, why in made.unread.items():
         out.hint(f"{repo} was not read: {why}")
+
+
+def show_ablation(rows: "Sequence[AblationRow]", out: Out) -> None:
+    """What each choice of data adds."""
+    out.records(row.model_dump(mode="json") for row in rows)
+    told = [
+        (
+            r.name,
+            r.examples,
+            r.value,
+            f"{r.low:.3f} to {r.high:.3f}",
+            f"{r.more:+.3f}",
+            f"{r.least:+.3f} to {r.most:+.3f}",
+        )
+        for r in rows
+    ]
+    heads = ("trained on", "examples", rows[0].metric, "95 % interval", "more than the shots", "95 % interval")
+    out.table(f"The routed mixture on {rows[0].n} held-out examples", heads, told)
 
 
 def _show_datasets(made: "Data", out: Out) -> None:

@@ -1,5 +1,6 @@
 """The stages in order, each skipped while its inputs hold: discover, score, select, data, build, evaluate, card."""
 
+from hubexpert.pipeline.ablation import ablation
 from hubexpert.pipeline.data import data, draw_data
 from hubexpert.pipeline.mixture import build, contest, spoken
 from hubexpert.pipeline.pool import discover, rationales, score, select, teacher
@@ -9,6 +10,7 @@ from hubexpert.pipeline.whole import lock, run
 
 __all__ = [
     "Project",
+    "ablation",
     "build",
     "contest",
     "data",

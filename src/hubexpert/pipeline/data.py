@@ -74,6 +74,8 @@ def _made(project: Project, datasets: Sequence[DatasetCandidate]) -> Data:
         harvests.append(_selected(project, found))
     if "rebase" in methods:
         harvests.append(_transformed(project, found))
+    if "random" in methods:
+        harvests.append(_drawn(project, found))
     if "beacons" in methods:
         return _shaped(project, found, shots, harvests, unread)
     from hubexpert.material import reported
@@ -135,6 +137,13 @@ def _selected(project: Project, found: "Material") -> Harvest:
         allowed=found.allowed,
         quiet=project.quiet,
     )
+
+
+def _drawn(project: Project, found: "Material") -> Harvest:
+    """Rows at random."""
+    from hubexpert.instructions import random_rows
+
+    return random_rows(found.files, found.allowed, count=project.recipe.data.rows, seed=project.recipe.seed)
 
 
 def _transformed(project: Project, found: "Material") -> Harvest:

@@ -41,7 +41,7 @@ def evaluate(project: Project) -> Report:
 
         if not test:
             return _cross_validated(project)
-        return compare(project.model, contest(project), _evaluation(project), removed=removed)
+        return compare(project.model, contest(project), evaluation(project), removed=removed)
 
     result = project.workspace.step("report", inputs, produce, Report)[0]
     shutil.rmtree(project.workspace.root / CHECKPOINTS, ignore_errors=True)  # those of abandoned recipes, too
@@ -57,13 +57,13 @@ def _cross_validated(project: Project) -> Report:
 
     def measure(name: str, shots: tuple[Example, ...], held_out: tuple[Example, ...]) -> dict[str, Measured]:
         piece = part(project, f"folds/{name}", shots, held_out, seed=seed)
-        return measure_all(project.model, contest(piece), _evaluation(piece))
+        return measure_all(project.model, contest(piece), evaluation(piece))
 
     results = cross_validate(work.shots, measure, repeats=section.repeats, parts=section.folds, seed=seed)
     return report(results, {}, work.shots, work.shots, work.metric, seed=seed, protocol="cross-validation")
 
 
-def _evaluation(project: Project) -> Journal:
+def evaluation(project: Project) -> Journal:
     """Where measured systems lie; a quantised base answers otherwise."""
     return project.workspace.journal("-".join(filter(None, ("evaluation", project.recipe.quantize))))
 

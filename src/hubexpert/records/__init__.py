@@ -5,6 +5,7 @@ something from outside carries a `Source`; what a stage refuses it keeps, as a `
 """
 
 from hubexpert.records.data import (
+    AblationRow,
     Beacons,
     Data,
     DatasetUse,
@@ -47,6 +48,7 @@ from hubexpert.records.scores import Score, ScoreTable, Selected, Selection
 
 __all__ = [
     "ACCEPTED",
+    "AblationRow",
     "Beacons",
     "Build",
     "Candidate",

@@ -8,7 +8,7 @@ from pydantic import Field
 from hubexpert.records.examples import Example, TeacherCounts
 from hubexpert.records.record import Record, Source
 
-Method = Literal["select", "rebase", "beacons"]
+Method = Literal["select", "rebase", "random", "beacons"]
 
 
 class Row(Record):
@@ -30,7 +30,7 @@ class Origin(Record):
     config: str
     split: str
     row: int
-    closeness: float = Field(description="to the shots, as that method measures it")
+    closeness: float = Field(description="to the shots, as that method measures it; 0 of rows drawn at random")
 
 
 class TrainingExample(Record):
@@ -113,6 +113,21 @@ class DatasetUse(Record):
     read: int = Field(description="rows, spread evenly over the split")
     removed: dict[str, int] = Field(default={}, description="reason code -> rows: leaks, languages, no example")
     taken: dict[Method, int] = Field(default={}, description="method -> examples")
+
+
+class AblationRow(Record):
+    """How the mixture does on held-out examples when it is trained on one choice of data, with 95 % intervals."""
+
+    name: str
+    examples: int = Field(description="that it was trained on, with the shots")
+    metric: str
+    n: int = Field(description="held-out examples")
+    value: float
+    low: float
+    high: float
+    more: float = Field(description="than with the shots alone, paired")
+    least: float
+    most: float
 
 
 class Data(Record):

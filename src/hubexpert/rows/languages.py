@@ -13,7 +13,7 @@ from hubexpert.records import Example
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-SURE = 0.8  # probability of the language, as py3langid calibrates it: no English row of 6,000 was taken for another
+SURE = 0.8  # probability of the language, as py3langid calibrates it: no English row of 8,000 was taken for another
 FEWEST = 8  # words; of fewer, labels among them, nothing is said
 PROSE = 0.85  # share of letters and white space among the characters; code, tables and formulas have less
 READ = 2000  # characters of a text that are looked at

@@ -1,0 +1,72 @@
+"""What each way to choose data adds: the same mixture trained on each, measured on the same held-out rows."""
+
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+from hubexpert.errors import HubExpertError
+from hubexpert.pipeline.data import data
+from hubexpert.pipeline.mixture import contest
+from hubexpert.pipeline.project import Project, task
+from hubexpert.pipeline.proof import evaluation
+from hubexpert.recipe import DataSection
+from hubexpert.records import AblationRow, Data
+from hubexpert.workspace import Workspace
+
+SHOTS, SELECT, BEACONS = "the shots alone", "select", "and beacons"
+
+
+def ablation(project: Project) -> tuple[AblationRow, ...]:
+    """A row for each way: no rows, random ones, select with and without dropping duplicates, rebase, beacons on top.
+
+    The mixture's experts, learning rate and epochs are those of the recipe. Random rows are as many as select keeps.
+    Differences are from the shots alone, paired.
+
+    Raises:
+        HubExpertError: there are no held-out examples, or no rows.
+    """
+    from hubexpert.evaluate import measured
+    from hubexpert.statistics import bootstrap, paired
+    from hubexpert.systems.trained_on import trained_on
+
+    arena, journal = contest(project), evaluation(project)
+    if not arena.test:
+        raise HubExpertError("An ablation needs held-out examples.", fix="name them in `task.test`")
+    found: dict[str, tuple[Data, tuple[float, ...]]] = {}
+    for name, section in _ways(project.recipe.data).items():
+        if name == "random":
+            kept = sum(each.origin is not None for each in found[SELECT][0].examples)
+            section = section.model_copy(update={"rows": kept})
+        made = data(_with(project, name, section))
+        system = trained_on(project.model, arena, name, made.examples)
+        found[name] = made, measured(project.model, arena, system, journal).values
+    seed, first = project.recipe.seed, found[SHOTS][1]
+    rows = []
+    for name, (made, values) in found.items():
+        low, high = bootstrap(values, seed=seed)
+        more, least, most = paired(values, first, seed=seed)
+        told = {"name": name, "examples": len(made.examples), "n": len(values), "metric": arena.metric}
+        rows.append(AblationRow(**told, value=fmean(values), low=low, high=high, more=more, least=least, most=most))
+    return tuple(rows)
+
+
+def _ways(section: DataSection) -> dict[str, DataSection]:
+    """The recipe's data section with other methods, in the order in which they are measured."""
+    changed: dict[str, dict[str, Any]] = {
+        SHOTS: {"methods": ()},
+        SELECT: {"methods": ("select",)},
+        "random": {"methods": ("random",)},
+        "select, with duplicates": {"methods": ("select",), "similarity": 1.0},
+    }
+    if section.teacher:
+        changed["rebase"] = {"methods": ("rebase",)}
+    own = tuple(method for method in section.methods if method not in ("beacons", "random")) or ("select",)
+    changed[f"{' and '.join(own)} {BEACONS}"] = {"methods": (*own, "beacons")}
+    return {name: section.model_copy(update=change) for name, change in changed.items()}
+
+
+def _with(project: Project, name: str, section: DataSection) -> Project:
+    """The project with another data section, in a workspace of its own."""
+    recipe = project.recipe.model_copy(update={"data": section})
+    workspace = Workspace(project.workspace.root / "ablation" / name.replace(" ", "-").replace(",", ""))
+    return replace(project, recipe=recipe, workspace=workspace, whole=project, given=task(project))
