@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubexpert.records import Example
+from hubexpert.records import Example, Row, Source
 from hubexpert.rows.languages import is_foreign, language_of, languages_of
 
 ENGLISH = "How do I find out whether my new card has been sent to me already?"
@@ -54,3 +54,11 @@ def test_an_example_is_foreign_by_its_input_or_its_output() -> None:
     assert is_foreign(example(GERMAN), {"en"}) and is_foreign(example(ENGLISH, GERMAN), {"en"})
     assert not is_foreign(example("kurze Frage"), {"en"})
     assert not is_foreign(example(GERMAN), frozenset())
+
+
+def test_a_row_is_foreign_by_its_example_or_by_its_longest_column() -> None:
+    source = Source(repo="a/b", revision="1" * 40)
+    row = Row(source=source, config="c", split="s", row=0, values={"short": "so", "long": GERMAN})
+    assert is_foreign(row, {"en"}) and not is_foreign(row, {"de"})
+    assert not is_foreign(row.model_copy(update={"example": example(ENGLISH)}), {"en"})
+    assert not is_foreign(row.model_copy(update={"values": {}}), {"en"})

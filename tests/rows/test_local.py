@@ -11,6 +11,8 @@ from hubexpert.recipe import is_local
 from hubexpert.records import ColumnMap, Example
 from hubexpert.rows import local_dataset, read_rows
 
+PACKED = gzip.compress(b"".join(json.dumps({"input": f"q {n * n}", "output": "a"}).encode() + b"\n" for n in range(99)))
+
 
 def write(path: Path, *rows: object) -> Path:
     """A file of JSON lines, packed if its name says so."""
@@ -84,7 +86,7 @@ def test_other_contents_are_another_source(tmp_path: Path) -> None:
     write(file, {"input": "q", "output": "b"})
     after = local_dataset("one.jsonl", tmp_path)
     assert before and after.source and before.revision != after.source.revision
-    assert (after.source.repo, after.source.repo_type) == ("one.jsonl", "dataset")
+    assert (after.source.repo, after.source.repo_type) == ("./one.jsonl", "dataset")
     now = read_rows(after, 5, tmp_path / "rows", beside=tmp_path)
     assert [row.values["output"] for file_ in (kept, now) for row in file_] == ["a", "b"]
 
@@ -117,6 +119,13 @@ def test_a_hostile_line_is_one_row_and_hides_no_other(name: str, tmp_path: Path)
         assert rows[1].example is None or name == "half a character"
 
 
+def test_every_text_of_a_row_is_among_its_values(tmp_path: Path) -> None:
+    """Also of lists in lists, and of what only some of a list have: nothing hides from the guard."""
+    write(tmp_path / "one.jsonl", {"a": [[{"b": "1"}, "2"], {"b": 3, "c": {"d": "4"}}, None, ["5", True]], "e": 1.5})
+    (found,) = read_rows(local_dataset("one.jsonl", tmp_path), 5, tmp_path / "rows", beside=tmp_path)
+    assert found.values == {"a.b": "1\n3", "a": "2\n5\ntrue", "a.c.d": "4", "e": "1.5"}
+
+
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("./none", "none.jsonl", "./empty"):
@@ -125,7 +134,8 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         assert "data.datasets" in caught.value.fix
 
 
-def test_a_file_that_is_not_packed_as_its_name_says_is_named(tmp_path: Path) -> None:
-    (tmp_path / "one.jsonl.gz").write_bytes(b'{"input": "q"}\n')
+@pytest.mark.parametrize("content", [b'{"input": "q"}\n', PACKED[:-20], PACKED[:20] + b"\xff" * 20 + PACKED[40:]])
+def test_a_file_that_is_not_packed_as_its_name_says_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl.gz").write_bytes(content)
     with pytest.raises(HubExpertError, match=r"one\.jsonl\.gz"):
         read_rows(local_dataset("one.jsonl.gz", tmp_path), 5, tmp_path / "rows", beside=tmp_path)

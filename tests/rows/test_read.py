@@ -122,7 +122,7 @@ def test_a_choice_is_told_by_its_text_and_has_to_be_one(store: Store, tmp_path: 
 
 
 def test_rows_without_an_example_are_kept(store: Store, tmp_path: Path) -> None:
-    rows = [{"question": "q", "answer": None}, {"question": None, "answer": "a"}, {"question": "q", "answer": "a"}]
+    rows = [{"question": q, "answer": a} for q, a in (("q", None), (None, "a"), ("q", "a"))]
     dataset(store, tmp_path, "spread/gaps", rows)
     found = list(read_rows(candidate("spread/gaps"), 5, tmp_path / "rows"))
     assert [row.example is not None for row in found] == [False, False, True]
@@ -161,6 +161,16 @@ def test_when_time_is_up_what_was_read_is_enough(store: Store, tmp_path: Path) -
     found = read_rows(candidate("spread/slow"), 10, tmp_path / "rows", seconds=0.0)
     assert found.total is None and found.count == 10
     assert max(numbers(found)) < 1000
+
+
+def test_a_name_on_the_hub_is_no_file_here(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However a stranger calls a dataset, it never stands for a file beside the recipe."""
+    dataset(store, tmp_path, "spread/own.jsonl", [{"question": "theirs", "answer": "a"}])
+    (tmp_path / "spread").mkdir()
+    (tmp_path / "spread" / "own.jsonl").write_text('{"question": "ours", "answer": "a"}')
+    monkeypatch.chdir(tmp_path)
+    (row,) = read_rows(candidate("spread/own.jsonl"), 5, tmp_path / "rows", beside=tmp_path)
+    assert row.values["question"] == "theirs"
 
 
 def test_a_dataset_that_was_not_found_has_no_rows(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubexpert.errors import HubExpertError
 from hubexpert.overlap import words
-from hubexpert.records import Example
+from hubexpert.records import Example, Row
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -43,17 +43,24 @@ def languages_of(examples: Iterable[Example]) -> frozenset[str]:
     return frozenset(code for code, count in found.items() if count >= SHARE * found.total())
 
 
-def is_foreign(example: Example, allowed: Collection[str]) -> bool:
-    """Whether the input or the output is in a language that is not allowed; never, where none is named.
+def is_foreign(spoken: Example | Row, allowed: Collection[str]) -> bool:
+    """Whether an example's input or output is in a language that is not allowed; never, where none is named.
+
+    Of a row it is the example that counts, or the longest column where it makes none.
 
     Raises:
         HubExpertError: `py3langid` is not installed.
     """
-    return bool(allowed) and any(code not in allowed for code in _spoken(example))
+    return bool(allowed) and any(code not in allowed for code in _spoken(spoken))
 
 
-def _spoken(example: Example) -> set[str]:
-    return {code for text in (example.input, example.output) if (code := language_of(text))}
+def _spoken(spoken: Example | Row) -> set[str]:
+    if isinstance(spoken, Row):
+        if spoken.example is None:
+            longest = max(spoken.values.values(), key=len, default="")
+            return {code for code in (language_of(longest),) if code}
+        spoken = spoken.example
+    return {code for text in (spoken.input, spoken.output) if (code := language_of(text))}
 
 
 def _is_data(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -23,13 +24,14 @@ def local_dataset(name: str, beside: Path, columns: ColumnMap | None = None) -> 
     """The dataset in a folder's `*.jsonl` and `*.jsonl.gz`, or in one such file.
 
     Args:
-        name: the path, as the recipe names it.
+        name: the path, as the recipe names it; one without a beginning that tells paths from names gets `./`.
         beside: where it counts from: the recipe's folder.
         columns: which columns make an example; None: guessed from the first row.
 
     Raises:
         HubExpertError: there are no such files.
     """
+    name = name if is_folder(name) else f"./{name}"  # no dataset on the Hub can be called so
     source = Source(repo=name, revision=contents_digest(_files(name, beside)), repo_type="dataset")
     return DatasetCandidate(repo=name, source=source, verdict=ACCEPTED, found_by=("id",), mapping=columns)
 
@@ -66,7 +68,7 @@ def local_rows(name: str, beside: Path, limit: int) -> tuple[list[str], int]:
                     shorter, harmed = cut(_parsed(line), LEARNT)
                     harmed = harmed if whole else list(shorter)
                     kept.add(number, json.dumps([number, shorter, harmed]))
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise HubExpertError(f"{path} cannot be read.", fix="write it anew, or leave it out") from error
     return kept.kept(), number + 1
 

@@ -30,19 +30,9 @@ def data_map(shots: Vectors, taken: Vectors, refused: Vectors) -> "Figure":
     on_shots, on_taken, on_refused = np.split(placed, [len(shots), len(shots) + len(taken)])
     figure = new_figure(8.6, 4.4)
     axes = figure.subplots()
-    axes.scatter(on_refused[:, 0], on_refused[:, 1], s=9, color=PALE, linewidth=0, alpha=0.8, label="refused", zorder=2)
-    axes.scatter(on_taken[:, 0], on_taken[:, 1], s=13, color=ACCENT, linewidth=0, alpha=0.6, label="taken", zorder=3)
-    axes.scatter(
-        on_shots[:, 0],
-        on_shots[:, 1],
-        s=58,
-        color=HARM,
-        marker="^",
-        edgecolor="white",
-        linewidth=0.8,
-        label="shots",
-        zorder=4,
-    )
+    axes.scatter(on_refused[:, 0], on_refused[:, 1], s=9, color=PALE, linewidth=0, alpha=0.8, label="refused")
+    axes.scatter(on_taken[:, 0], on_taken[:, 1], s=13, color=ACCENT, linewidth=0, alpha=0.6, label="taken")
+    axes.scatter(on_shots[:, 0], on_shots[:, 1], s=58, color=HARM, marker="^", edgecolor="white", label="shots")
     axes.set_title(f"the rows around the shots: {100 * share:.0f} % of the variance")
     axes.set_xticks([])
     axes.set_yticks([])

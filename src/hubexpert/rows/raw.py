@@ -31,7 +31,7 @@ def rows_of(
         example = None
         if mapping and not _needs(mapping, harmed):
             example = _bounded(example_of(columns, mapping, classes))
-        values = dict(texts_of(columns, classes))
+        values = texts_of(columns, classes)
         yield Row(source=source, config=config, split=split, row=number, values=values, example=example)
 
 
@@ -48,22 +48,23 @@ def _bounded(example: Example | None) -> Example | None:
     return example if max(map(len, fields)) <= LEARNT.text else None
 
 
-def texts_of(value: Any, classes: Classes, path: str = "") -> Iterator[tuple[str, str]]:
+def texts_of(row: Mapping[str, Any], classes: Classes) -> dict[str, str]:
     """Column by its path with dots -> its text, those without left out.
 
-    A label becomes its class's name, a list its texts one a line, a list of mappings a column for each of their keys.
+    A label becomes its class's name; of a list the texts stand one a line, whatever it holds.
     """
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        keys = dict.fromkeys(key for item in value for key in item)
-        value = {key: [item.get(key) for item in value] for key in keys}
+    found: dict[str, list[str]] = {}
+    for path, text in _leaves("", row, classes):
+        found.setdefault(path, []).append(text)
+    return {path: "\n".join(texts) for path, texts in found.items()}
+
+
+def _leaves(path: str, value: Any, classes: Classes) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, held in value.items():
-            yield from texts_of(held, classes, f"{path}.{key}" if path else key)
-    elif text := _text(value, classes.get(path, ())):
+            yield from _leaves(f"{path}.{key}" if path else key, held, classes)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _leaves(path, held, classes)
+    elif text := named(value, classes.get(path, ())):
         yield path, text
-
-
-def _text(value: Any, names: Sequence[str]) -> str:
-    if isinstance(value, list):
-        return "\n".join(filter(None, (_text(item, names) for item in value)))
-    return named(value, names)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubexpert import hub
 from hubexpert.discover.data.verdict import columns_known, config_read, with_row
-from hubexpert.recipe import is_local
+from hubexpert.recipe import is_folder
 from hubexpert.records import ColumnMap, DatasetCandidate, Source
 from hubexpert.rows.files import RowFile, open_rows, write_rows
 from hubexpert.rows.local import OURS, local_rows
@@ -40,12 +40,11 @@ def read_rows(
     if source is None:
         raise hub.SourceError(f"{candidate.repo} is not to be had.", fix="leave it out", kind="missing")
     config, split = config_read(candidate), candidate.mapping.split if candidate.mapping else None
-    # the columns of files on this machine are guessed in another way
-    asked = [FORM, source.repo, source.revision, config, split, candidate.mapping, limit, is_local(candidate.repo)]
+    asked = [FORM, source.repo, source.revision, config, split, candidate.mapping, limit]
     target = folder / fingerprint(asked)[:32]
     if (known := open_rows(target)) is not None:
         return known
-    if is_local(candidate.repo):
+    if is_folder(candidate.repo):
         lines, total = local_rows(candidate.repo, beside, limit)
         return _written(target, candidate, hub.Spread("default", split or "train", total, {}), lines)
     with tempfile.TemporaryDirectory(prefix="hubexpert-rows-") as temporary:
@@ -75,6 +74,6 @@ def _raw(lines: Iterable[str]) -> Iterator[Raw]:
 def _guessed(candidate: DatasetCandidate, first: Raw) -> ColumnMap | None:
     """The map of columns that the first row suggests, where nothing is known of them."""
     _, columns, _ = first
-    if is_local(candidate.repo) and {"input", "output"} <= columns.keys():
+    if is_folder(candidate.repo) and {"input", "output"} <= columns.keys():
         return OURS
     return None if columns_known(candidate) else with_row(candidate, columns, None).mapping
