@@ -1,17 +1,22 @@
-"""A real teacher's server that answers by a plan: late, wrongly, in pieces or not at all."""
+"""Real teachers' servers: one that answers by a plan (late, wrongly, in pieces or not at all), one with a model."""
 
 import json
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+SERVE = "from transformers.cli.transformers import main; main()"
 
 
 @dataclass(frozen=True)
@@ -150,3 +155,29 @@ def teacher_server(plan: Plan = echo) -> Iterator[TeacherServer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def transformers_server(folder: Path, log: Path) -> Iterator[str]:
+    """The address of `transformers serve` with the model in that folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", SERVE, "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("w") as out, subprocess.Popen([*command, "--device", "cpu"], stdout=out, stderr=out) as server:
+        try:
+            end = time.monotonic() + 120
+            while server.poll() is None and time.monotonic() < end and not _answers(port):
+                time.sleep(0.1)
+            assert _answers(port), log.read_text()
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            server.terminate()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

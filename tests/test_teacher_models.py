@@ -1,11 +1,6 @@
 """The teacher as a real model: in this process, and behind transformers' own server."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +14,9 @@ from hubexpert.records import Reply, Source
 from hubexpert.teacher import Teacher, ask
 from hubexpert.workspace import Journal
 from tests import tiny
+from tests.teaching import transformers_server
 
 QUESTIONS = ["Why?", "How long is it?", "x" * 50, "Because of what?"]
-SERVE = "from transformers.cli.transformers import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`transformers serve` with the tiny base on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("serve") / "log"
-    command = [sys.executable, "-c", SERVE, "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("w") as out, subprocess.Popen([*command, "--device", "cpu"], stdout=out, stderr=out) as server:
-        try:
-            for _ in range(600):
-                if server.poll() is not None or _answers(port):
-                    break
-                time.sleep(0.1)
-            assert _answers(port), log.read_text()
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.terminate()
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    with transformers_server(folder, tmp_path_factory.mktemp("serve") / "log") as url:
+        yield url
 
 
 def replies(who: Teacher, questions: list[str], journal: Path) -> list[Reply | None]:

@@ -69,12 +69,12 @@ def test_selected_rows_have_an_origin_and_hold_nothing_of_the_test(project: Call
     held = {row["input"].lower() for row in read(path.parent / "kshot/test.jsonl")}
     assert not held & {each.example.input.lower() for each in taken}
     near, far = found.datasets
-    assert (near.source.repo, near.read, near.taken) == ("near.jsonl", 14, {"select": 10})
+    assert (near.source.repo, near.read, near.taken) == ("./near.jsonl", 14, {"select": 10})
     assert near.removed["leak-exact"] == 3
     assert near.removed["no-example"] == 1
     assert far.taken.get("select", 0) <= 2
     best = [each.origin for each in taken if each.origin][:8]
-    assert {origin.source.repo for origin in best} == {"near.jsonl"}
+    assert {origin.source.repo for origin in best} == {"./near.jsonl"}
     assert [o.closeness for o in best] == sorted((o.closeness for o in best), reverse=True)
     lines = read(path.parent / ".hubexpert/examples.jsonl")
     assert [TrainingExample.model_validate(line) for line in lines] == list(found.examples)
@@ -142,7 +142,7 @@ def test_random_rows_are_as_many_as_asked_for_and_no_leaks(project: Callable[...
     found = made(laid_out(project, methods=["random"], rows=5))
     taken = of(found, "random")
     assert len(taken) == 5
-    assert {each.origin.row for each in taken if each.origin and each.origin.source.repo == "near.jsonl"} <= {
+    assert {each.origin.row for each in taken if each.origin and each.origin.source.repo == "./near.jsonl"} <= {
         *range(10)
     }
     assert made(laid_out(project, "again", methods=["random"], rows=5)).examples == found.examples

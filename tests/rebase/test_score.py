@@ -140,7 +140,7 @@ def of_rows(rows: list[float], datasets: list[int]) -> Scores:
 
 def slow_retrieve(rows: list[float], datasets: list[int], named: list[bool], wanted: int, share: float) -> Retrieved:
     """Take the best row that may be taken, again and again; then say of the others why not."""
-    most = max(1, int(share * wanted))
+    most = max(1, int(round(share * wanted, 6)))
     free = [r for r in range(len(rows)) if not named[r] and rows[r] > -math.inf]
     taken: list[int] = []
     while len(taken) < wanted:

@@ -47,9 +47,9 @@ def transformed(
                 raise _of_no_use(codes, teacher)
         return draft
 
-    drafts, counts = ask(teacher, questions, read, journal, schema=schema, quiet=quiet)
-    missing: Example | str = "no-reply"
-    return [missing if draft is None else draft for draft in drafts], counts
+    found, counts = ask(teacher, questions, read, journal, schema=schema, quiet=quiet)
+    drafts: list[Example | str | None] = found  # type: ignore[assignment]  # mypy makes an object of the two types
+    return [draft or "no-reply" for draft in drafts], counts
 
 
 def _of_no_use(codes: Sequence[str], teacher: Teacher) -> HubExpertError:

@@ -15,16 +15,9 @@ from hubexpert.rebase.retrieve import Rows, names_task, retrieve
 from hubexpert.rebase.score import Scores
 from hubexpert.rebase.transform import transform_prompt
 from hubexpert.recipe import RebaseSection, TaskSection
-from hubexpert.records import (
-    Example,
-    Harvest,
-    Origin,
-    RefusedRow,
-    Row,
-    TeacherCounts,
-    TrainingExample,
-)
+from hubexpert.records import Example, Harvest, Origin, RefusedRow, Row, TeacherCounts, TrainingExample
 from hubexpert.teacher import Teacher
+from hubexpert.teacher.reply import printable
 from hubexpert.workspace import Journal
 
 SAMPLES = 3  # refused rows of each code that are told
@@ -68,7 +61,7 @@ def rebase(
     found = retrieve(scores, np.array(named, dtype=bool), rows=section.rows, share=section.share)
     refused = Counter({code: len(places) for code, places in found.refused.items()})
     samples = [
-        _refused(_origin(row, scores.rows[place]), row_text(row), code)
+        _refused(_origin(row, scores.rows[place]), _text(row), code)
         for code, places in found.refused.items()
         if code != "beyond"
         for place, row in zip(places[:SAMPLES], rows.at(list(places[:SAMPLES])), strict=True)
@@ -112,7 +105,7 @@ def _questions(rows: Rows, places: Sequence[int], scores: Scores, form: Form) ->
             if len(closeness) != len(row.values):
                 raise ValueError(f"row {place} has {len(row.values)} values, and {len(closeness)} are scored")
             question, marks = transform_prompt(form, row.values, closeness.tolist())
-            yield Asked(_origin(row, scores.rows[place]), row_text(row), question, marks)
+            yield Asked(_origin(row, scores.rows[place]), _text(row), question, marks)
 
 
 def _once(drafts: Sequence[Example | str]) -> list[Example | str]:
@@ -138,9 +131,9 @@ def _tell_result(harvest: Harvest, asked: int, *, quiet: bool) -> None:
         )
 
 
-def row_text(row: Row) -> str:
+def _text(row: Row) -> str:
     """The beginning of a row's values, for people."""
-    return " | ".join(value[:BEGINNING] for value in row.values.values() if value)[:BEGINNING]
+    return printable(" | ".join(value[:BEGINNING] for value in row.values.values() if value)[:BEGINNING])
 
 
 def _origin(row: Row, closeness: float) -> Origin:

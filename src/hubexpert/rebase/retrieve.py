@@ -50,7 +50,7 @@ def retrieve(scores: Scores, names_task: NDArray[np.bool_], *, rows: int, share:
         rows: how many are taken at most.
         share: the largest part of `rows` that one dataset may have; at least one row.
     """
-    most = max(1, math.floor(share * rows))
+    most = max(1, math.floor(share * rows + 1e-9))  # 0.29 * 100 is 28.999...
     refused: dict[str, list[int]] = {}
     taken: list[int] = []
     counts: Counter[int] = Counter()

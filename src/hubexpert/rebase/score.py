@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.floating]
 Floats = NDArray[np.float64]
-AT_ONCE = 65_536  # values whose vectors are in memory at once
+AT_ONCE = 16_384  # values whose vectors are in memory at once
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def fault_of(settings: TeacherSection, error: Exception) -> Fault:
 def takes_no_schema(error: Exception) -> bool:
     """Whether the server says, as it does not take the request, something of the form that replies should have."""
     response = _response(error)
-    if response is None or response.status_code not in (400, 422):
+    if response is None or response.status_code not in (400, 422, 500, 501):
         return False
     try:
         return SCHEMA.search(response.text[:LONGEST]) is not None
