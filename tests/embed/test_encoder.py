@@ -94,6 +94,7 @@ def test_code_of_an_encoder_does_not_run(minilm: Path, tmp_path: Path) -> None:
         ("modules.json", b"{"),
         ("modules.json", b"[]"),
         ("modules.json", b'{"path": 3}'),
+        ("modules.json", b'[{"idx": 0, "name": "0", "path": "../other", "type": "sentence_transformers.Any"}]'),
         ("modules.json", b'[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.no.such"}]'),
         ("modules.json", None),
         ("model.safetensors", None),
