@@ -157,7 +157,7 @@ def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callabl
     assert rows["the shots alone"].examples == 4
     assert rows["random"].examples == rows["select"].examples > 4
     assert rows["select, with duplicates"].examples >= rows["select"].examples
-    assert (rows["the shots alone"].more, rows["the shots alone"].least) == (0, pytest.approx(0, abs=1))
+    assert rows["the shots alone"].more == 0
     journal = (opened.workspace.root / "evaluation.jsonl").read_text()
     assert tuple(rows.values()) == pipeline.ablation(opened)
     assert (opened.workspace.root / "evaluation.jsonl").read_text() == journal

@@ -9,6 +9,7 @@ from typing import IO, Any, cast
 
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.streaming import LEARNT, Spread, cut
+from hubexpert.recipe import is_folder
 from hubexpert.records import ACCEPTED, ColumnMap, DatasetCandidate, Source
 from hubexpert.workspace import contents_digest
 
