@@ -12,6 +12,7 @@ from hubexpert import pipeline
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import read_lock
 from hubexpert.records import Data, TrainingExample
+from tests.commands import run
 from tests.pipeline.world import write_jsonl
 from tests.teaching import Answer, Asked, said, teacher_server
 
@@ -161,3 +162,19 @@ def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callabl
     journal = (opened.workspace.root / "evaluation.jsonl").read_text()
     assert tuple(rows.values()) == pipeline.ablation(opened)
     assert (opened.workspace.root / "evaluation.jsonl").read_text() == journal
+
+
+def test_the_command_tells_what_became_of_the_rows_and_draws_them(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For people tables and a map; with --json what is trained on, a line an example."""
+    path = laid_out(project, methods=["select", "beacons"])
+    figure = path.parent / "map.png"
+    assert run("data", "--recipe", str(path), "--figure", str(figure), "--quiet") == 0
+    told = capsys.readouterr().out
+    assert "leak-exact 3" in told
+    assert "Taken by select" in told
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert run("data", "--recipe", str(path), "--json", "--quiet") == 0
+    lines = [TrainingExample.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == list(made(path).examples)
