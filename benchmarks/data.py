@@ -199,7 +199,7 @@ def recall(found: dict[str, Any], wanted: dict[str, Any]) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--texts", type=int, default=2048)
+    parser.add_argument("--texts", type=int, default=4096)
     parser.add_argument("--root", type=Path, help="where the files lie for a while; by default the system's")
     parser.add_argument("--inside", choices=[*STAGES], help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)

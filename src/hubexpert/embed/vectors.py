@@ -12,7 +12,9 @@ from hubexpert.embed.encoder import Encoder, Floats, encode
 from hubexpert.progress import track
 from hubexpert.workspace import fingerprint
 
-CHUNK = 1024  # texts: read, sorted by length, embedded and forced to disk together
+# Texts that are read, sorted by length, embedded and forced to disk together: fewer are padded more (1024: 5 % more
+# tokens than sorting all of 8192 texts of very different lengths, 2048: 2 %), more are lost to a kill.
+CHUNK = 2048
 
 Vectorise = Callable[[Iterable[list[str]]], Iterator[Floats]]  # chunks of texts -> their vectors, in that order
 
