@@ -61,6 +61,8 @@ def locked_recipe(recipe: Recipe) -> dict[str, Any]:
     kept = recipe.model_dump(mode="json")
     for key in ("shots", "test", "metric"):
         kept["task"][key] = _shortened(kept["task"][key])
+    kept["data"]["encoder"] = _shortened(kept["data"]["encoder"])
+    kept["data"]["datasets"] = [_shortened(name) for name in kept["data"]["datasets"]]
     teacher = recipe.data.teacher
     if teacher is not None:
         model = {"model": _shortened(teacher.model)}
@@ -106,8 +108,13 @@ def locked_data(data: Data) -> LockedData | None:
         return None
     added = sum(each.origin is not None for each in data.examples)
     methods = tuple(method.model_copy(update={"samples": ()}) for method in data.methods)
+    datasets = []
+    for each in data.datasets:
+        source = each.source.model_copy(update={"repo": _shortened(each.source.repo)})
+        datasets.append(each.model_copy(update={"source": source}))
+    unread = {_shortened(repo): why for repo, why in data.unread.items()}
     digest = fingerprint(list(data.examples))
-    return LockedData(examples=added, digest=digest, methods=methods, datasets=data.datasets, unread=data.unread)
+    return LockedData(examples=added, digest=digest, methods=methods, datasets=tuple(datasets), unread=unread)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

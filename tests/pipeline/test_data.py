@@ -117,9 +117,10 @@ def test_methods_compose_and_each_changes_only_its_rows(project: Callable[..., P
     assert [report.method for report in one.methods] == ["select", "rebase", "beacons"]
 
 
-def test_the_mixture_is_trained_on_what_was_chosen(project: Callable[..., Path]) -> None:
-    """The build counts all examples and tells of the beacons; the lock names datasets and licences, and no row."""
-    path = laid_out(project, methods=["select", "beacons"])
+def test_the_mixture_is_trained_on_what_was_chosen(project: Callable[..., Path], tmp_path: Path) -> None:
+    """The build counts all examples and tells of the beacons; the lock names datasets, and neither rows nor places."""
+    datasets = ["near.jsonl", str(tmp_path / "project" / "far.jsonl")]
+    path = laid_out(project, methods=["select", "beacons"], datasets=datasets)
     opened = pipeline.open_project(path, quiet=True)
     built = pipeline.build(opened)
     assert built.examples == len(pipeline.data(opened).examples) > 4
@@ -129,7 +130,9 @@ def test_the_mixture_is_trained_on_what_was_chosen(project: Callable[..., Path])
     locked = read_lock(opened.lock_path)
     assert locked.data is not None
     assert locked.data.examples == built.examples - 4
-    assert "rental car" not in opened.lock_path.read_text()
+    assert {each.source.repo for each in locked.data.datasets} == {"./near.jsonl", "far.jsonl"}
+    assert "rental car" not in (told := opened.lock_path.read_text())
+    assert str(tmp_path) not in told
 
 
 def test_no_rows_is_an_error_with_a_way_out(project: Callable[..., Path]) -> None:

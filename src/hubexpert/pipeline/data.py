@@ -10,7 +10,7 @@ from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.pipeline.pool import discover, teacher
 from hubexpert.pipeline.project import Project, task
-from hubexpert.recipe import is_local
+from hubexpert.recipe import is_folder, is_local
 from hubexpert.records import ACCEPTED, Data, DatasetCandidate, Example, Harvest, TrainingExample, as_lesson
 from hubexpert.workspace import METHOD, write_atomically
 
@@ -107,10 +107,9 @@ def _read(project: Project, datasets: Sequence[DatasetCandidate]) -> tuple[list[
 def _material(project: Project, files: Sequence["RowFile"]) -> "Material":
     """The rows with their vectors, and which of them may be taken."""
     from hubexpert.embed.cluster import on_cluster
-    from hubexpert.embed.encoder import load_encoder
     from hubexpert.material import material
 
-    encoder = load_encoder(project.recipe.data.encoder)
+    encoder = encoder_of(project)
     return material(
         files,
         task(project),
@@ -120,6 +119,14 @@ def _material(project: Project, files: Sequence["RowFile"]) -> "Material":
         vectorise=on_cluster(encoder, workers=project.workers) if project.engine == "ray" else None,
         quiet=project.quiet,
     )
+
+
+def encoder_of(project: Project) -> "Encoder":
+    """The recipe's sentence encoder; a folder counts from the recipe's."""
+    from hubexpert.embed.encoder import load_encoder
+
+    name = project.recipe.data.encoder
+    return load_encoder(str(project.folder / Path(name).expanduser()) if is_folder(name) else name)
 
 
 def _selected(project: Project, found: "Material") -> Harvest:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import hub
-from hubexpert.pipeline.data import answer_distances, data
+from hubexpert.pipeline.data import answer_distances, data, encoder_of
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.records import Beacons, Build, TokenShares, TrainingExample
@@ -71,11 +71,10 @@ def _beacons(project: Project, examples: Sequence[TrainingExample]) -> "Callable
 
     def ask(model: "Lm") -> Beacons:
         from hubexpert.beacons import answers, moved
-        from hubexpert.embed.encoder import load_encoder
 
         gold = [each.example for each in asked]
         told = answers(model, gold, label="the mixture's own answers", quiet=project.quiet)
-        return moved(before, answer_distances(load_encoder(project.recipe.data.encoder), told, gold))
+        return moved(before, answer_distances(encoder_of(project), told, gold))
 
     return ask
 
