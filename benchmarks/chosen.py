@@ -89,7 +89,7 @@ def serve(work: Path, data: Path, target: str, test: Path) -> list[str]:
 
 def plain(text: str) -> str:
     """The rows with the columns that all of them have."""
-    found = [json.loads(line) for line in text.splitlines() if line]
+    found = [json.loads(line) for line in text.split("\n") if line]
     kept = [{"input": row["input"], "target": row["target"], "choices": row.get("choices") or []} for row in found]
     return "".join(json.dumps(row) + "\n" for row in kept)
 
@@ -102,7 +102,7 @@ def planted(test: Path) -> str:
         lambda text: f"Somebody asked me this today.\n{text}\nWhat would you have said?",
         lambda text: f"{text} please",
     )
-    held_out = [json.loads(line) for line in test.read_text(encoding="utf-8").splitlines()]
+    held_out = [json.loads(line) for line in test.read_text(encoding="utf-8").split("\n") if line]
     copies = [{"input": ways[i % 4](row["input"]), "target": row["output"]} for i, row in enumerate(held_out)]
     return "".join(json.dumps(copy) + "\n" for copy in copies)
 

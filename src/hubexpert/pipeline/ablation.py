@@ -5,7 +5,6 @@ from statistics import fmean
 from typing import Any
 
 from hubexpert.errors import HubExpertError
-from hubexpert.pipeline.data import data
 from hubexpert.pipeline.mixture import contest
 from hubexpert.pipeline.project import Project, task
 from hubexpert.pipeline.proof import evaluation
@@ -37,7 +36,7 @@ def ablation(project: Project) -> tuple[AblationRow, ...]:
         if name == "random":
             kept = sum(each.origin is not None for each in found[SELECT][0].examples)
             section = section.model_copy(update={"rows": kept})
-        made = data(_with(project, name, section))
+        made = _with(project, name, section).data
         system = trained_on(project.model, arena, name, made.examples)
         found[name] = made, measured(project.model, arena, system, journal).values
     seed, first = project.recipe.seed, found[SHOTS][1]

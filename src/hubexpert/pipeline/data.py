@@ -43,10 +43,16 @@ def data(project: Project) -> Data:
         "base": [project.base, project.recipe.quantize] if "beacons" in section.methods else None,
         "seed": project.recipe.seed,
     }
-    made, _ = project.workspace.step("data", inputs, lambda: _made(project, datasets), Data, again=project.refresh)
-    lines = "".join(each.model_dump_json() + "\n" for each in made.examples)
-    write_atomically(project.workspace.root / EXAMPLES, lines)
+    made, made_now = project.workspace.step("data", inputs, lambda: _made(project, datasets), Data, keep=_final)
+    path = project.workspace.root / EXAMPLES
+    if made_now or not path.exists():
+        write_atomically(path, "".join(each.model_dump_json() + "\n" for each in made.examples))
     return made
+
+
+def _final(made: Data) -> bool:
+    """Whether another run would find the same: no dataset was left out for what may pass."""
+    return not made.missed
 
 
 def _datasets(project: Project) -> list[DatasetCandidate]:
@@ -67,7 +73,7 @@ def _datasets(project: Project) -> list[DatasetCandidate]:
 
 def _made(project: Project, datasets: Sequence[DatasetCandidate]) -> Data:
     methods, shots = project.recipe.data.methods, as_lesson(task(project).shots)
-    files, unread = _read(project, datasets)
+    files, unread, missed = _read(project, datasets)
     found = _material(project, files)
     harvests = []
     if "select" in methods:
@@ -77,31 +83,34 @@ def _made(project: Project, datasets: Sequence[DatasetCandidate]) -> Data:
     if "random" in methods:
         harvests.append(_drawn(project, found))
     if "beacons" in methods:
-        return _shaped(project, found, shots, harvests, unread)
+        return _shaped(project, found, shots, harvests, unread).model_copy(update={"missed": missed})
     from hubexpert.material import reported
 
-    return reported(found, shots, harvests, unread)
+    return reported(found, shots, harvests, unread).model_copy(update={"missed": missed})
 
 
-def _read(project: Project, datasets: Sequence[DatasetCandidate]) -> tuple[list["RowFile"], dict[str, str]]:
-    """The rows on disk, and why those of some datasets are not."""
+def _read(
+    project: Project, datasets: Sequence[DatasetCandidate]
+) -> tuple[list["RowFile"], dict[str, str], tuple[str, ...]]:
+    """The rows on disk, why those of some datasets are not, and where that may pass."""
     from hubexpert.progress import track
     from hubexpert.rows import read_rows
 
-    files, unread = [], {}
+    files, unread, missed = [], {}, []
     folder = project.shared.root / "rows"
     for each in track(datasets, "reading rows", quiet=project.quiet):
         try:
             files.append(read_rows(each, project.recipe.data.per_dataset, folder, beside=project.folder))
         except hub.SourceError as error:
             unread[each.repo] = error.message
+            missed += [each.repo] if error.kind == "failing" else []
     if not any(file.count for file in files):
         told = next(iter(unread.values()), "They are empty.")
         raise HubExpertError(
             f"No rows of {len(datasets)} datasets could be read. {told}",
             fix="name other datasets under `data.datasets`, or clear `data.methods`",
         )
-    return files, unread
+    return files, unread, tuple(missed)
 
 
 def _material(project: Project, files: Sequence["RowFile"]) -> "Material":
@@ -225,10 +234,10 @@ def draw_data(project: Project, path: Path) -> None:
     from hubexpert.instructions import example_text
     from hubexpert.rows.map import data_map
 
-    made = data(project)
+    made = project.data
     if not made.methods:
         return
-    files, _ = _read(project, _datasets(project))
+    files = _read(project, _datasets(project))[0]
     found = _material(project, files)
     own = [each for each in made.examples if each.origin]
     taken = {(each.origin.source, each.origin.row) for each in own if each.origin}

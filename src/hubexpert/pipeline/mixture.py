@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import hub
-from hubexpert.pipeline.data import answer_distances, data, encoder_of
+from hubexpert.pipeline.data import answer_distances, encoder_of
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.records import Beacons, Build, TokenShares, TrainingExample
@@ -23,7 +23,7 @@ ASKED = 100  # examples, the shots first, of which the mixture's own answers are
 
 def build(project: Project) -> Build:
     """The trained mixture; its files lie in the workspace folder `build`."""
-    selection, trained_on = select(project), data(project)
+    selection, trained_on = select(project), project.data
     inputs = {
         "base": project.base,
         "quantize": project.recipe.quantize,
@@ -92,7 +92,7 @@ def _lesson(project: Project, checkpoints: Path) -> "Lesson":
         workers = Workers(project.processes, folder.resolve(), project.recipe.quantize)
     read_by = fingerprint([project.base, project.recipe.quantize])[:16]  # another base learns otherwise
     journal = project.workspace.journal(f"tuning-{read_by}")
-    examples, section = data(project).examples, project.recipe.train
+    examples, section = project.data.examples, project.recipe.train
     return Lesson(examples, section, project.recipe.seed, journal, checkpoints, project.quiet, workers)
 
 

@@ -12,7 +12,7 @@ from hubexpert.base import base_folder, folder_source, resolve_base
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.recipe import Recipe, is_folder, read_recipe
-from hubexpert.records import Example, Rationales, ScoreTable, Source
+from hubexpert.records import Data, Example, Rationales, ScoreTable, Source
 from hubexpert.shots import Task, read_task, without_leaks
 from hubexpert.workspace import WORKSPACE, Workspace
 
@@ -90,6 +90,13 @@ class Project:
         from hubexpert.pipeline.pool import score
 
         return score(self)
+
+    @cached_property
+    def data(self) -> Data:
+        """What is trained on, as `data` gives it."""
+        from hubexpert.pipeline.data import data
+
+        return data(self)
 
 
 def open_project(

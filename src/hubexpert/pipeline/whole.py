@@ -2,7 +2,6 @@
 
 from hubexpert.assemble import renew
 from hubexpert.lock import LOCK_VERSION, Lock, locked_data, locked_discovery, locked_recipe, write_lock
-from hubexpert.pipeline.data import data
 from hubexpert.pipeline.mixture import build
 from hubexpert.pipeline.pool import discover, select
 from hubexpert.pipeline.project import Project, held_out, task
@@ -21,7 +20,7 @@ def lock(project: Project) -> Lock:
         discovery=locked_discovery(discover(project)),
         scores=project.scores,
         selection=select(project),
-        data=locked_data(data(project)),
+        data=locked_data(project.data),
         build=build(project),
         report=report,
         digests={"shots": digest(work.shots), "test": digest(work.test)},

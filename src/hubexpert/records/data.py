@@ -137,4 +137,5 @@ class Data(Record):
     methods: tuple[MethodReport, ...] = ()
     datasets: tuple[DatasetUse, ...] = ()
     unread: dict[str, str] = Field(default={}, description="dataset -> why its rows could not be read")
+    missed: tuple[str, ...] = Field(default=(), description="those of them that may be read another time")
     samples: tuple[RefusedRow, ...] = Field(default=(), description="a few removed rows of each code")
