@@ -24,7 +24,6 @@ def random_rows(rows: Sequence[RowAccess], allowed: Sequence[Bools], *, count: i
     kept = []
     for part, access in enumerate(rows):
         for row in access.at([place for number, place in drawn if number == part]):
-            place = {"source": row.source, "config": row.config, "split": row.split, "row": row.row}
             assert row.example is not None  # noqa: S101  it is allowed
-            kept.append(TrainingExample(example=row.example, origin=Origin(method="random", closeness=0, **place)))
+            kept.append(TrainingExample(example=row.example, origin=Origin(method="random", closeness=0, **row.place)))
     return Harvest(method="random", considered=len(places), kept=tuple(kept))

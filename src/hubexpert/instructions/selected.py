@@ -94,14 +94,7 @@ def _vectors(parts: Sequence[Floats], places: Places, dimensions: int) -> Floats
 def _kept(row: Row, closeness: float) -> TrainingExample:
     if row.example is None:
         raise ValueError(f"row {row.row} of {row.source.repo} has no example")
-    origin = Origin(
-        method="select",
-        source=row.source,
-        config=row.config,
-        split=row.split,
-        row=row.row,
-        closeness=round(closeness, DECIMALS),
-    )
+    origin = Origin(method="select", closeness=round(closeness, DECIMALS), **row.place)
     return TrainingExample(example=row.example, origin=origin)
 
 
@@ -109,10 +102,7 @@ def _refused(taken: Sequence[Row], found: Deduped, place: int) -> RefusedRow:
     row, like = taken[place], taken[int(found.like[place])]
     split = f"{like.config}/{like.split}" if like.config else like.split
     return RefusedRow(
-        source=row.source,
-        config=row.config,
-        split=row.split,
-        row=row.row,
+        **row.place,
         code=DUPLICATE,
         reason=f"it resembles row {like.row} of {like.source.repo} ({split}), which is closer to the shots: "
         f"their cosine is {found.cosine[place]:.3f}",

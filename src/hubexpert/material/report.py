@@ -42,9 +42,8 @@ def without_leaks(material: Material, harvest: Harvest) -> Harvest:
             continue
         refused[code] = refused.get(code, 0) + 1
         if each.origin is not None and refused[code] <= SAMPLES:
-            place = each.origin.model_dump(include={"source", "config", "split", "row"})
             text = example_text(each.example)[:SHOWN]
-            samples.append(RefusedRow(**place, code=code, reason=REASONS[code], text=text))
+            samples.append(RefusedRow(**each.origin.place, code=code, reason=REASONS[code], text=text))
     return harvest.model_copy(
         update={"kept": tuple(kept), "refused": dict(sorted(refused.items())), "samples": tuple(samples)}
     )
@@ -62,9 +61,8 @@ def removed_samples(material: Material) -> tuple[RefusedRow, ...]:
                 told[code] = told.get(code, 0) + 1
                 chosen.append((place, code))
         for (_, code), row in zip(chosen, file.at([place for place, _ in chosen]), strict=True):
-            place_of = {"source": row.source, "config": row.config, "split": row.split, "row": row.row}
             text = as_example(row).input[:SHOWN]
-            samples.append(RefusedRow(**place_of, code=code, reason=REASONS[code], text=text))
+            samples.append(RefusedRow(**row.place, code=code, reason=REASONS[code], text=text))
     return tuple(samples)
 
 
@@ -115,9 +113,8 @@ def reported(
 
 def _filtered(each: TrainingExample) -> RefusedRow:
     assert each.origin is not None  # noqa: S101  shots all stay
-    place = each.origin.model_dump(include={"source", "config", "split", "row"})
     reason = f"the base's own answer is at a distance of {each.distance:.2f}, and the rest is better without it"
-    return RefusedRow(**place, code="far-and-alike", reason=reason, text=example_text(each.example)[:SHOWN])
+    return RefusedRow(**each.origin.place, code="far-and-alike", reason=reason, text=example_text(each.example)[:SHOWN])
 
 
 def _use(material: Material, number: int, kept: Sequence[TrainingExample]) -> DatasetUse:

@@ -138,13 +138,11 @@ def _text(row: Row) -> str:
 
 def _origin(row: Row, closeness: float) -> Origin:
     closeness = float(closeness) if np.isfinite(closeness) else 0.0
-    place = {"source": row.source, "config": row.config, "split": row.split, "row": row.row}
-    return Origin(method="rebase", closeness=closeness, **place)
+    return Origin(method="rebase", closeness=closeness, **row.place)
 
 
 def _refused(origin: Origin, text: str, code: str) -> RefusedRow:
-    place = {"source": origin.source, "config": origin.config, "split": origin.split, "row": origin.row}
-    return RefusedRow(code=code, reason=REASONS[code], text=text, **place)
+    return RefusedRow(code=code, reason=REASONS[code], text=text, **origin.place)
 
 
 def _sum(first: TeacherCounts, second: TeacherCounts) -> TeacherCounts:

@@ -1,7 +1,7 @@
 """Rows of open datasets, the examples that they become, and what came of every row."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -11,25 +11,31 @@ from hubexpert.records.record import Record, Source
 Method = Literal["select", "rebase", "random", "beacons"]
 
 
-class Row(Record):
-    """A row of a dataset: its place, its columns as text, and the example that the column map makes of it, if any."""
+class Place(Record):
+    """Where a row stands."""
 
     source: Source
     config: str
     split: str
     row: int = Field(description="from 0, in the order of the split")
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The fields that tell the place, for another record of the same row."""
+        return {"source": self.source, "config": self.config, "split": self.split, "row": self.row}
+
+
+class Row(Place):
+    """A row of a dataset: its columns as text, and the example that the column map makes of it, if any."""
+
     values: dict[str, str] = Field(default={}, description="column -> text; nested columns by their path with dots")
     example: Example | None = None
 
 
-class Origin(Record):
+class Origin(Place):
     """The row that an example was made of, and the method that took it."""
 
     method: Method
-    source: Source
-    config: str
-    split: str
-    row: int
     closeness: float = Field(description="to the shots, as that method measures it; 0 of rows drawn at random")
 
 
@@ -47,13 +53,9 @@ def as_lesson(shots: Sequence[Example]) -> tuple[TrainingExample, ...]:
     return tuple(TrainingExample(example=shot) for shot in shots)
 
 
-class RefusedRow(Record):
+class RefusedRow(Place):
     """A row that was not taken, with a reason code, a sentence, and the beginning of its text."""
 
-    source: Source
-    config: str
-    split: str
-    row: int
     code: str
     reason: str
     text: str
