@@ -37,7 +37,7 @@ def laid_out(project: Callable[..., Path], name: str = "project", **data: Any) -
     write_jsonl(path.parent / "kshot/test.jsonl", test)
     write_jsonl(path.parent / "near.jsonl", near + planted)
     far = [
-        {"input": FAR.format(word, 1300 + i), "output": "art"}
+        {"input": FAR.format(word, 1300 + i), "output": "a work of art from long ago"}
         for i, word in enumerate(["door", "wall", "roof", "gate"])
     ]
     write_jsonl(path.parent / "far.jsonl", far)

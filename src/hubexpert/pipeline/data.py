@@ -8,14 +8,14 @@ import numpy as np
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
+from hubexpert.pipeline.methods import drawn, encoder_of, selected, transformed, weighed
 from hubexpert.pipeline.pool import discover, teacher
 from hubexpert.pipeline.project import Project, task
-from hubexpert.recipe import is_folder, is_local
-from hubexpert.records import ACCEPTED, Data, DatasetCandidate, Example, Harvest, TrainingExample, as_lesson
+from hubexpert.recipe import is_local
+from hubexpert.records import ACCEPTED, Data, DatasetCandidate, as_lesson
 from hubexpert.workspace import METHOD, write_atomically
 
 if TYPE_CHECKING:
-    from hubexpert.embed.encoder import Encoder
     from hubexpert.material import Material
     from hubexpert.rows import RowFile
 
@@ -77,13 +77,13 @@ def _made(project: Project, datasets: Sequence[DatasetCandidate]) -> Data:
     found = _material(project, files)
     harvests = []
     if "select" in methods:
-        harvests.append(_selected(project, found))
+        harvests.append(selected(project, found))
     if "rebase" in methods:
-        harvests.append(_transformed(project, found))
+        harvests.append(transformed(project, found))
     if "random" in methods:
-        harvests.append(_drawn(project, found))
+        harvests.append(drawn(project, found))
     if "beacons" in methods:
-        return _shaped(project, found, shots, harvests, unread).model_copy(update={"missed": missed})
+        return weighed(project, found, shots, harvests, unread).model_copy(update={"missed": missed})
     from hubexpert.material import reported
 
     return reported(found, shots, harvests, unread).model_copy(update={"missed": missed})
@@ -128,103 +128,6 @@ def _material(project: Project, files: Sequence["RowFile"]) -> "Material":
         vectorise=on_cluster(encoder, workers=project.workers) if project.engine == "ray" else None,
         quiet=project.quiet,
     )
-
-
-def encoder_of(project: Project) -> "Encoder":
-    """The recipe's sentence encoder; a folder counts from the recipe's."""
-    from hubexpert.embed.encoder import load_encoder
-
-    name = project.recipe.data.encoder
-    return load_encoder(str(project.folder / Path(name).expanduser()) if is_folder(name) else name)
-
-
-def _selected(project: Project, found: "Material") -> Harvest:
-    """Rows by their closeness to the shots."""
-    from hubexpert.embed.encoder import encode
-    from hubexpert.instructions import example_text, select
-
-    section = project.recipe.data
-    return select(
-        found.files,
-        found.texts,
-        encode(found.encoder, [example_text(shot) for shot in found.task.shots]),
-        count=section.rows,
-        similarity=section.similarity,
-        allowed=found.allowed,
-        quiet=project.quiet,
-    )
-
-
-def _drawn(project: Project, found: "Material") -> Harvest:
-    """Rows at random."""
-    from hubexpert.instructions import random_rows
-
-    return random_rows(found.files, found.allowed, count=project.recipe.data.rows, seed=project.recipe.seed)
-
-
-def _transformed(project: Project, found: "Material") -> Harvest:
-    """Rows by their values, made examples of the task by the teacher."""
-    from hubexpert.material import free_rows, values, without_leaks
-    from hubexpert.rebase import rebase, score
-
-    asked, rows = teacher(project), free_rows(found)
-    assert asked is not None  # noqa: S101  the recipe names one
-    made = rebase(
-        rows,
-        score(*values(found, rows, project.recipe.task)),
-        found.task.shots,
-        asked,
-        project.shared.journal("teacher"),
-        project.recipe.data.rebase,
-        project.recipe.task,
-        quiet=project.quiet,
-    )
-    return without_leaks(found, made)
-
-
-def _shaped(
-    project: Project,
-    found: "Material",
-    shots: Sequence[TrainingExample],
-    harvests: Sequence[Harvest],
-    unread: dict[str, str],
-) -> Data:
-    """Everything filtered and weighted by the base's own answers, each method's examples by themselves."""
-    from hubexpert.beacons import shaped
-    from hubexpert.material import reported
-
-    groups = [(shots, True), *((harvest.kept, False) for harvest in harvests)]
-    far = base_distances(project, found.encoder, [each.example for group, _ in groups for each in group])
-    kept: list[tuple[TrainingExample, ...]] = []
-    left: list[TrainingExample] = []
-    for group, all_stay in groups:
-        some, far = far[: len(group)], far[len(group) :]
-        stay, go = shaped(group, some, project.recipe.data.beacons, all_stay=all_stay)
-        kept.append(stay)
-        left += go
-    made = [h.model_copy(update={"kept": stay}) for h, stay in zip(harvests, kept[1:], strict=True)]
-    return reported(found, kept[0], made, unread, filtered=left)
-
-
-def base_distances(project: Project, encoder: "Encoder", examples: Sequence[Example]) -> list[float]:
-    """How far the base's own answer to each example is from the gold one."""
-    from hubexpert.beacons import answers
-    from hubexpert.workspace import fingerprint
-
-    journal = project.shared.journal("answers")
-    key = fingerprint([METHOD, project.base, project.recipe.quantize])
-    told = answers(
-        project.model, examples, label="the base's own answers", quiet=project.quiet, journal=journal, key=key
-    )
-    return answer_distances(encoder, told, examples)
-
-
-def answer_distances(encoder: "Encoder", told: Sequence[str], examples: Sequence[Example]) -> list[float]:
-    """The semantic distance of each answer from the gold output."""
-    from hubexpert.beacons import distances
-    from hubexpert.embed.encoder import encode
-
-    return distances(encode(encoder, told), encode(encoder, [example.output for example in examples]))
 
 
 def draw_data(project: Project, path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import hub
-from hubexpert.pipeline.data import answer_distances, encoder_of
+from hubexpert.pipeline.methods import answer_distances, encoder_of
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.records import Beacons, Build, TokenShares, TrainingExample
