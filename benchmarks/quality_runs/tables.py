@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from hubexpert.evaluate import differences
+from hubexpert.records import Measured, SystemScore
 from hubexpert.significance import holm, p_value
 from hubexpert.statistics import Floats, bootstrap, paired
+from hubexpert.verdict import judge
 
 ORDER = (
     *("majority", "base", "base-shots", "best-single", "best-single-tuned", "static", "routed", "fresh-lora"),
     *("random-experts", "lorahub", "arrow"),
 )
-ROUTED = "routed"
+ROUTED, PEERS = "routed", ("lorahub", "arrow")
 Run = dict[str, Any]
 
 
@@ -96,8 +99,8 @@ def each_draw(runs: Sequence[Run]) -> str:
     """Every draw: the main systems with intervals, and routed against the tuned single expert and the fresh LoRA."""
     lines = [
         "| target, draw | base with shots | best single, tuned | static | routed | fresh LoRA | random experts "
-        "| routed - tuned single | routed - fresh LoRA |",
-        "|---|---:|---:|---:|---:|---:|---:|---|---|",
+        "| routed - tuned single | routed - fresh LoRA | verdict |",
+        "|---|---:|---:|---:|---:|---:|---:|---|---|---|",
     ]
     names = ("base-shots", "best-single-tuned", "static", ROUTED, "fresh-lora", "random-experts")
     for run in runs:
@@ -109,8 +112,24 @@ def each_draw(runs: Sequence[Run]) -> str:
         for name in ("best-single-tuned", "fresh-lora"):
             mean, low, high = paired(run["systems"][ROUTED]["values"], run["systems"][name]["values"], seed=0)
             cells.append(f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
-        lines.append(f"| {run['target']}, {run['draw']} | " + " | ".join(cells) + " |")
+        lines.append(f"| {run['target']}, {run['draw']} | " + " | ".join([*cells, ruling(run)]) + " |")
     return "\n".join(lines)
+
+
+def ruling(run: Run) -> str:
+    """The verdict of that draw, by the product's own rules on the systems that it always compares."""
+    found = {
+        name: Measured.model_validate({key: value for key, value in run["systems"][name].items() if key != "note"})
+        for name in ORDER
+        if name in run["systems"] and name not in PEERS
+    }
+    scores = []
+    for name, each in found.items():
+        low, high = bootstrap(each.values, seed=0)
+        value, n = fmean(each.values), len(each.values)
+        told = {"cost": each.cost, "tuning": each.tuning}
+        scores.append(SystemScore(name=name, metric="exact_match", value=value, low=low, high=high, n=n, **told))
+    return judge(scores, differences(found, 0))[0]
 
 
 def experts(runs: Sequence[Run]) -> str:

@@ -138,11 +138,11 @@ def report(
         value, n = fmean(found.values), len(found.values)
         told = {"note": notes.get(name, ""), "cost": found.cost, "tuning": found.tuning}
         scores.append(SystemScore(name=name, metric=metric, value=value, low=low, high=high, n=n, **told))
-    differences = _differences(results, seed)
-    verdict, sentence = judge(scores, differences, protocol)
+    against = differences(results, seed)
+    verdict, sentence = judge(scores, against, protocol)
     return Report(
         systems=tuple(scores),
-        differences=tuple(differences),
+        differences=tuple(against),
         verdict=verdict,
         sentence=sentence,
         protocol=protocol,
@@ -151,7 +151,7 @@ def report(
     )
 
 
-def _differences(results: Mapping[str, Measured], seed: int) -> list[Difference]:
+def differences(results: Mapping[str, Measured], seed: int) -> list[Difference]:
     """Routed minus each of the others, with intervals and p-values, corrected for their number (Holm)."""
     ours = results[ROUTED].values
     others = {name: found.values for name, found in results.items() if name != ROUTED}
