@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hubexpert.lock import Lock
+from hubexpert.lock import Lock, LockedData
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import (
     Build,
@@ -13,9 +13,11 @@ from hubexpert.records import (
     Contribution,
     Contributions,
     DatasetCandidate,
+    DatasetUse,
     Difference,
     Discovery,
     ExpertRecord,
+    MethodReport,
     Refused,
     Report,
     Score,
@@ -172,6 +174,23 @@ def some_contributions(experts: Sequence[Source]) -> Contributions:
             for i, source in enumerate(experts)
         ),
     )
+
+
+def a_data(*sources: Source) -> LockedData:
+    """Rows of these datasets, and of one file of one's own, were trained on; of another dataset none was."""
+    own = source("./rows.jsonl", None, repo_type="dataset")
+    unused = source("open/unused", "cc-by-nc-4.0", repo_type="dataset")
+    use = {"config": "default", "split": "train", "read": 500}
+    datasets = (
+        *(DatasetUse(source=s, taken={"select": 20}, removed={"leak-exact": 3, "language": 4}, **use) for s in sources),
+        DatasetUse(source=own, taken={"select": 10, "rebase": 5}, **use),
+        DatasetUse(source=unused, removed={"leak-near": 1}, **use),
+    )
+    methods = (
+        MethodReport(method="select", considered=900, kept=30, refused={"near-duplicate": 7}),
+        MethodReport(method="rebase", considered=900, kept=5, refused={"no-json": 2}),
+    )
+    return LockedData(examples=35, digest="ef" * 32, methods=methods, datasets=datasets, unread={"open/gone": "gone"})
 
 
 def a_lock(

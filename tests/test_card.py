@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from hubexpert.card import render_card, write_card
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import Lock, read_lock, write_lock
-from hubexpert.records import Candidate, Cost, Refused, Report, Tuning
-from tests.locks import CHOSEN, POOL, a_lock, a_recipe, a_report, source
+from hubexpert.records import Beacons, Candidate, Cost, Refused, Report, Tuning
+from tests.locks import CHOSEN, POOL, a_data, a_lock, a_recipe, a_report, source
 from tests.test_escape import HOSTILE
 
 REPO = "tester/science-expert"
@@ -213,6 +213,7 @@ def hostile_lock(text: str) -> Lock:
             "scores": lock.scores.model_copy(update={"refused": refused}),
             "build": lock.build.model_copy(update={"experts": experts, "packages": {text or "x": text}}),
             "report": lock.report.model_copy(update={"systems": systems, "sentence": text}),
+            "data": a_data(source(text, text, repo_type="dataset")),
         }
     )
 
@@ -283,3 +284,32 @@ def test_a_cross_validation_is_called_one() -> None:
     text = text_of(a_lock(report=report))
     assert "repeated cross-validation; nothing is claimed for other examples" in text
     assert "| held out |" not in text
+
+
+def test_data_beside_the_shots_are_traced_and_count_for_the_licence() -> None:
+    """Each dataset at its commit with its licence and what was taken; one without any rows taken counts for nothing."""
+    shared = source("open/rows", "cc-by-sa-4.0", repo_type="dataset")
+    data = a_data(shared)
+    lock = a_lock().model_copy(update={"data": data})
+    beacons = Beacons(examples=35, before=0.51234, after=0.25, away=0.2)
+    lock = lock.model_copy(update={"build": lock.build.model_copy(update={"beacons": beacons})})
+    card = text_of(lock)
+    assert f"[`open/rows`](https://hub.example/datasets/open/rows/tree/{shared.revision})" in card
+    assert "| cc-by-sa-4.0 | 500 | 7 | 20 by select |" in card
+    assert "| `rows.jsonl` | none given | 500 | 0 | 10 by select, 5 by rebase |" in card
+    assert "| select | 900 | 30 | near-duplicate 7 |" in card
+    assert "35 examples made of open datasets" in card
+    assert "4 rows were removed" in card
+    assert "1 dataset could not be read" in card
+    assert "went from 0.512 to 0.250 by training; 20 %" in card
+    metadata = ModelCard(card).data
+    assert metadata.get("license") == "cc-by-sa-4.0"
+    assert "open/rows" in metadata.get("datasets")
+    assert "open/unused" not in card
+    assert "made of open datasets" not in text_of(a_lock())
+
+
+def test_data_without_derivatives_get_no_card() -> None:
+    data = a_data(source("open/rows", "cc-by-nd-4.0", repo_type="dataset"))
+    with pytest.raises(HubExpertError, match="open/rows"):
+        text_of(a_lock().model_copy(update={"data": data}))

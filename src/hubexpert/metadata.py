@@ -2,6 +2,7 @@
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from hubexpert.card_data import taken
 from hubexpert.escape import REPO_ID, clean
 from hubexpert.lock import Lock
 from hubexpert.recipe import is_folder, parse_recipe
@@ -40,13 +41,10 @@ def metadata(lock: Lock, *, repo: str | None, license_id: str, license_name: str
 
 
 def _datasets(lock: Lock) -> list[str]:
-    """The datasets that the experts' cards cite and that exist."""
+    """The datasets that were trained on, and those that the experts' cards cite and that exist."""
     experts = {expert.source.repo for expert in lock.build.experts}
-    return sorted(
-        dataset.source.repo
-        for dataset in lock.discovery.datasets
-        if dataset.source and experts & set(dataset.cited_by) and REPO_ID.fullmatch(dataset.source.repo)
-    )
+    cited = (d.source for d in lock.discovery.datasets if d.source and experts & set(d.cited_by))
+    return sorted({source.repo for source in (*cited, *taken(lock)) if REPO_ID.fullmatch(source.repo)})
 
 
 def _result(system: SystemScore, task: str) -> EvalResult:

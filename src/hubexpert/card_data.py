@@ -1,0 +1,59 @@
+"""What the card says of the data that was added to the shots: where it comes from, and what was left out."""
+
+from collections import Counter
+from typing import Any
+
+from hubexpert.escape import link
+from hubexpert.lock import Lock
+from hubexpert.recipe import is_folder
+from hubexpert.records import Source
+
+LISTED = 30  # datasets by name
+
+
+def taken(lock: Lock) -> tuple[Source, ...]:
+    """The datasets, each once, of which examples were made; files of one's own are left out."""
+    used = (each.source for each in (lock.data.datasets if lock.data else ()) if each.taken)
+    return tuple(dict.fromkeys(source for source in used if not is_folder(source.repo)))
+
+
+def added(lock: Lock) -> dict[str, Any]:
+    """`added`: the facts as rows; None where the shots alone were trained on."""
+    data = lock.data
+    if data is None:
+        return {"added": None}
+    used = sorted((use for use in data.datasets if use.taken), key=lambda use: -sum(use.taken.values()))
+    removed: Counter[str] = Counter()
+    for use in data.datasets:
+        removed.update(use.removed)
+    datasets = [
+        {
+            "link": link(use.source, lock.discovery.endpoint),
+            "license": use.source.license or "none given",
+            "read": use.read,
+            "removed": sum(use.removed.values()),
+            "taken": ", ".join(f"{count} by {method}" for method, count in use.taken.items()),
+        }
+        for use in used[:LISTED]
+    ]
+    methods = [
+        {
+            "name": method.method,
+            "considered": method.considered,
+            "kept": method.kept,
+            "refused": ", ".join(f"{code} {count}" for code, count in method.refused.items()) or "-",
+        }
+        for method in data.methods
+    ]
+    return {
+        "added": {
+            "examples": data.examples,
+            "digest": data.digest,
+            "datasets": datasets,
+            "more": len(used) - len(datasets),
+            "methods": methods,
+            "leaks": sum(count for code, count in removed.items() if code.startswith("leak-")),
+            "unread": len(data.unread),
+            "beacons": lock.build.beacons,
+        }
+    }
