@@ -33,8 +33,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# a file's tests run in one process: what several of them need is made once there
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/pytest -m slow
