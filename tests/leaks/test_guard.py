@@ -106,7 +106,9 @@ def slow(inputs: Sequence[str], text: str) -> str | None:
                 return "leak-ngram"
     if any(len(held) >= SHORT and window in one_off(held) for held in told for window in windows):
         return "leak-near"
-    return None
+    short = [held for held in told if FEWEST <= len(held) < SHORT]
+    longer = {more for held in short for word in "ab" for more in ((word, *held), (*held, word))}
+    return "leak-near" if line in longer else None
 
 
 def one_off(held: tuple[str, ...]) -> set[tuple[str, ...]]:
@@ -168,3 +170,18 @@ def test_every_row_has_one_code_and_words_come_before_vectors() -> None:
     guarding = guard(examples(QUESTION))
     assert leaks(rows, guarding, quiet=True) == [None, "leak-exact", None]
     assert leaks(rows, guarding, np.array([False, True, True]), quiet=True) == [None, "leak-exact", "leak-near"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Play music from E-type. Please!", "leak-near"),
+        ("please play music from E-type", "leak-near"),
+        ("play some music from E-type", None),  # another word within may make another input
+        ("please play music from E-type now", None),
+        ("from E-type", None),
+    ],
+)
+def test_a_short_input_is_found_with_a_word_before_or_behind_it(text: str, code: str | None) -> None:
+    known = guard([Example(input="Play music from E-type.", output="play music")])
+    assert known.of_example(Example(input=text, output="x")) == code

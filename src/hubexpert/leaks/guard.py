@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubexpert.leaks.copies import Copies, copies_of
-from hubexpert.overlap import Traces, Words, lines_of, traces_of, words
+from hubexpert.overlap import FEWEST, SHORT, Traces, Words, lines_of, traces_of, words
 from hubexpert.progress import track
 from hubexpert.records import Example, Row
 
@@ -46,7 +46,12 @@ class Guard:
         verbatim, partial = self.traces.found(lines)
         if verbatim or partial:
             return "leak-exact" if verbatim else "leak-ngram"
-        return "leak-near" if self.copies.stand_in(tuple(word for line in lines for word in line)) else None
+        near_one = any(map(self._with_a_word_more, lines))
+        return "leak-near" if near_one or self.copies.stand_in(tuple(word for line in lines for word in line)) else None
+
+    def _with_a_word_more(self, line: Words) -> bool:
+        """Whether the line is an input of 4 to 7 words with one before or behind it."""
+        return FEWEST < len(line) <= SHORT and bool({line[1:], line[:-1]} & self.inputs)
 
 
 def guard(examples: Iterable[Example]) -> Guard:
@@ -56,8 +61,8 @@ def guard(examples: Iterable[Example]) -> Guard:
       one only as the whole input of an example. Case, punctuation and white space do not count.
     - `leak-ngram`: a piece of 13 words of it does (8, of an input with less than 13), unless three inputs share it, as
       they do the task's form.
-    - `leak-near`: an input of 8 words or more does, with one word changed, added or left out. `leaks` says so, too, of
-      rows whose vectors are `near`.
+    - `leak-near`: an input of 8 words or more does, with one word changed, added or left out; or one of 4 to 7 words is
+      a line but for one word before or behind it. `leaks` says so, too, of rows whose vectors are `near`.
     """
     inputs = [example.input for example in examples]
     return Guard(frozenset(map(_whole, inputs)), traces_of(inputs), copies_of([words(text) for text in inputs]))
