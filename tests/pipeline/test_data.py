@@ -181,3 +181,13 @@ def test_the_command_tells_what_became_of_the_rows_and_draws_them(
     assert run("data", "--recipe", str(path), "--json", "--quiet") == 0
     lines = [TrainingExample.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert lines == list(made(path).examples)
+
+
+def test_an_ablation_without_held_out_examples_is_refused_before_anything_is_trained(
+    project: Callable[..., Path],
+) -> None:
+    opened = pipeline.open_project(project(task={"test": None}, data={"methods": ["select"]}), quiet=True)
+    with pytest.raises(HubExpertError, match="held-out") as error:
+        pipeline.ablation(opened)
+    assert "task.test" in error.value.fix
+    assert not (opened.workspace.root / "build").exists()

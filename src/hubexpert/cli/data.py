@@ -117,7 +117,9 @@ def _show_taken(made: "Data", method: "MethodReport", count: int, out: Out) -> N
         if each.origin
     ]
     if rows:
-        out.table(f"Taken by {method.method}: the closest", ("row", "closeness", "weight", "input", "output"), rows)
+        out.table(
+            f"Taken by {method.method}, the first of them", ("row", "closeness", "weight", "input", "output"), rows
+        )
 
 
 def _show_refused(samples: "list[RefusedRow]", out: Out) -> None:

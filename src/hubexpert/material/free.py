@@ -39,7 +39,8 @@ class Free:
         found: dict[int, Row] = {}
         for number, file in enumerate(self.files):
             own = [place for place in places if self.places[place][0] == number]
-            found |= dict(zip(own, file.at([self.places[place][1] for place in own]), strict=True))
+            if own:
+                found |= dict(zip(own, file.at([self.places[place][1] for place in own]), strict=True))
         return [found[place] for place in places]
 
 

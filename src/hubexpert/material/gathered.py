@@ -87,13 +87,12 @@ def material(
         inputs = vectors_of(file, "inputs", encoder, folder, vectorise, quiet)
         texts.append(vectors_of(file, "texts", encoder, folder, vectorise, quiet))
         found = leaks(file, guarding, near(inputs, held), quiet=quiet)
-        codes.append(
-            tuple(
-                leak or ("language" if is_foreign(as_example(row), spoken) else None)
-                for leak, row in zip(found, file, strict=True)
-            )
-        )
-        bare.append(np.array([row.example is None for row in file], dtype=bool))
+        told = [
+            (leak or ("language" if is_foreign(row, spoken) else None), row.example is None)
+            for leak, row in zip(found, file, strict=True)
+        ]
+        codes.append(tuple(code for code, _ in told))
+        bare.append(np.array([none for _, none in told], dtype=bool))
     return Material(
         tuple(files), tuple(codes), tuple(bare), tuple(texts), task, held, guarding, encoder, folder, vectorise, quiet
     )

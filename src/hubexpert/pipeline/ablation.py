@@ -28,9 +28,9 @@ def ablation(project: Project) -> tuple[AblationRow, ...]:
     from hubexpert.statistics import bootstrap, paired
     from hubexpert.systems.trained_on import trained_on
 
-    arena, journal = contest(project), evaluation(project)
-    if not arena.test:
+    if not task(project).test:  # before anything is trained
         raise HubExpertError("An ablation needs held-out examples.", fix="name them in `task.test`")
+    arena, journal = contest(project), evaluation(project)
     found: dict[str, tuple[Data, tuple[float, ...]]] = {}
     for name, section in _ways(project.recipe.data).items():
         if name == "random":
