@@ -132,7 +132,7 @@ def examples(draw: st.DrawFn) -> tuple[Example, list[str]]:
         gold = draw(TEXTS)
         if kind == "lines":
             gold += f"\n{draw(TEXTS)}"
-    return Example(input="q", output=gold, choices=choices), [
+    return Example(input="q", output=gold, choices=choices, reasoned=draw(st.booleans())), [
         gold,
         gold.upper(),
         unicodedata.normalize("NFD", gold),
@@ -145,7 +145,8 @@ def answers(draw: st.DrawFn) -> tuple[Example, str]:
     """An example, and an answer made of what resembles its gold output and of other pieces."""
     example, like = draw(examples())
     parts = draw(st.lists(st.sampled_from(like) | PIECES, min_size=1, max_size=5))
-    return example, draw(st.sampled_from(("", "", "\n", "The answer is ", "Answer: ", "- ", "It is "))) + "".join(parts)
+    before = draw(st.sampled_from(("", "", "because\nAnswer: ")))
+    return example, before + draw(st.sampled_from(("", "\n", "The answer is ", "Answer: ", "- "))) + "".join(parts)
 
 
 @settings(max_examples=400, deadline=None)

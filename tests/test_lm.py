@@ -112,11 +112,12 @@ def test_batches_hold_every_index_once_within_the_budget() -> None:
         (Example(instruction="Do.", input="a", output="b"), "Do.\na"),
         (Example(input="a", output="b"), "a"),
         (Example(instruction="Do.", input="a", output="b", choices=("b", "c")), "Do.\na\nOptions:\n- b\n- c"),
+        (Example(instruction="Do.", input="a", output="b", passages=("p", "q")), "Do.\nKnowledge: p\nKnowledge: q\na"),
         (Example(instruction="B or c?", input="x", output="b", choices=("b", "c")), "B or c?\nx"),
     ],
 )
 def test_the_user_turn_shows_choices_unless_the_text_names_them(example: Example, turn: str) -> None:
-    """Instruction, newline, input; then options."""
+    """Instruction, passages, input; then options."""
     assert lm.user_turn(example) == turn
 
 

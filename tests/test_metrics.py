@@ -377,3 +377,18 @@ def test_a_common_choice_has_no_advantage_and_the_first_of_equals_wins() -> None
     assert choose([math.nan, 3.0], [2.0, 3.0]) == 1
     with pytest.raises(ValueError, match="zip"):
         choose([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("No mammal lays eggs.\nAnswer: yes", 1.0),
+        ("yes, for a bat is one.\nAnswer: no", 0.0),
+        ("Answer: yes\nAnswer: no", 1.0),
+        ("yes", 1.0),
+        ("Bats fly: yes", 0.0),
+    ],
+)
+def test_of_a_reasoned_answer_what_follows_the_rationale_counts(answer: str, value: float) -> None:
+    """And the whole, where the rationale did not come to an end."""
+    assert exact_match(answer, Example(input="q", output="yes", choices=("yes", "no"), reasoned=True)) == value

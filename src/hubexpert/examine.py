@@ -36,15 +36,18 @@ def perplexity(nlls: Sequence[float]) -> float:
 
 
 def expanded(example: Example) -> str:
-    """The gold output with its rationale, answer first (Open Knowledge, 3.1); the bare output where there is none."""
+    """The gold output with its rationale, answer first (Open Knowledge, 3.1); the bare output where there is none.
+
+    Of an example that is `reasoned` the rationale stands first (KARD, 3.1).
+    """
+    if example.reasoned:
+        return example.reply
     return f"{example.output}\n{example.rationale}" if example.rationale else example.output
 
 
 def answer_length(tokenizer: Any, examples: Sequence[Example]) -> int:
-    """How many tokens an answer may have: the longest gold output of the examples and some to spare."""
-    return (
-        max(len(tokenizer(example.output, add_special_tokens=False).input_ids) for example in examples) + SPARE_TOKENS
-    )
+    """How many tokens an answer may have: the longest of the examples' and some to spare."""
+    return max(len(tokenizer(example.reply, add_special_tokens=False).input_ids) for example in examples) + SPARE_TOKENS
 
 
 def examine(

@@ -173,10 +173,11 @@ def _template() -> jinja2.Template:
 
 
 def user_turn(example: Example) -> str:
-    """What the user says: instruction, input, and the choices unless the text names every one of them already."""
+    """What the user says: instruction, passages, input, and the choices unless the text names them all already."""
     said = f"{example.instruction}\n{example.input}".lower()
     options = () if all(choice.lower() in said for choice in example.choices) else example.choices
-    return _template().render(instruction=example.instruction, input=example.input, options=options)
+    told = {"instruction": example.instruction, "passages": example.passages, "input": example.input}
+    return _template().render(told, options=options)
 
 
 def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ()) -> str:
@@ -186,21 +187,21 @@ def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ())
     behind its output.
     """
     if tokenizer.chat_template:
-        said = [text for shot in shots for text in (user_turn(shot), shot.output)]
+        said = [text for shot in shots for text in (user_turn(shot), shot.reply)]
         turns = [
             {"role": "assistant" if place % 2 else "user", "content": text}
             for place, text in enumerate([*said, user_turn(example)])
         ]
         text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return text
-    shown = "".join(f"{user_turn(shot)}\n{shot.output}\n\n" for shot in shots)
+    shown = "".join(f"{user_turn(shot)}\n{shot.reply}\n\n" for shot in shots)
     return f"{tokenizer.bos_token or ''}{shown}{user_turn(example)}\n"
 
 
 def encode(tokenizer: Any, example: Example, answer: str, shots: Sequence[Example] = ()) -> Encoded:
     """Token ids of the example's prompt and of `answer` with the end-of-turn token; equal in training and scoring.
 
-    `shots` are shown in the prompt, outputs without rationales.
+    `shots` are shown in the prompt, their outputs without rationales, but for those that are `reasoned`.
     """
     prompt = tokenizer(prompt_text(tokenizer, example, shots), add_special_tokens=False).input_ids
     target = tokenizer(answer, add_special_tokens=False).input_ids

@@ -12,7 +12,7 @@ from hubexpert.answers.choices import NONE, named
 from hubexpert.answers.match import matches, part_that_counts, settled
 from hubexpert.answers.normal import PUNCTUATION, UNFINISHED, normal
 from hubexpert.answers.numbers import last_number
-from hubexpert.records import Example
+from hubexpert.records import ANSWER, Example
 
 LIKELIHOOD = "choice"
 
@@ -56,6 +56,8 @@ def decided(metric: str, partial: str, example: Example) -> bool:
     The value is then that of the partial answer. Characters which a decoder could not finish yet (U+FFFD at the end)
     count as not there. `metric` is one of ours or any other; with another the part that counts must have ended.
     """
+    if example.reasoned and ANSWER not in partial:
+        return False
     if OURS.get(metric) is exact_match:
         return settled(partial, example)
     return part_that_counts(partial.rstrip(UNFINISHED), example)[1]

@@ -8,7 +8,7 @@ from hubexpert.answers.lead import after_lead
 from hubexpert.answers.normal import UNFINISHED, finished, may_become, normal, plain, stable
 from hubexpert.answers.numbers import is_number, lone_number
 from hubexpert.answers.structures import end_of, is_structure, parsed, start_of
-from hubexpert.records import Example
+from hubexpert.records import ANSWER, Example
 
 Match = Callable[[str, Example, bool], bool | None]
 
@@ -21,6 +21,8 @@ def matches(answer: str, example: Example) -> bool:
 
 def settled(partial: str, example: Example) -> bool:
     """Whether every continuation of the partial answer matches, or none does; False where that is not certain."""
+    if example.reasoned and ANSWER not in partial:
+        return False
     part, ended = part_that_counts(partial.rstrip(UNFINISHED), example)
     return ended or _match(example)(part, example, False) is not None
 
@@ -29,8 +31,12 @@ def part_that_counts(answer: str, example: Example) -> tuple[str, bool]:
     """The part of the answer that counts, and whether it has ended: no continuation changes it.
 
     Where the gold output is JSON the first JSON counts; where it is one line, or there is no JSON, the first line that
-    is not blank, for what follows explains it; else all.
+    is not blank, for what follows explains it; else all. Where answers are `reasoned`, so it is of what stands behind
+    the rationale, if that came to an end.
     """
+    _, mark, after = answer.partition(ANSWER)
+    if example.reasoned and mark:
+        answer = after
     line = next((line for line in answer.splitlines(keepends=True) if line.strip()), "")
     ended = [line] != line.splitlines() != []
     if _has_structure(example):

@@ -30,7 +30,8 @@ from hubexpert.records.discovery import (
     Relative,
     as_tuple,
 )
-from hubexpert.records.examples import Example, Rationales, Reply, TeacherCounts
+from hubexpert.records.examples import ANSWER, Example, Rationales, Reply, TeacherCounts
+from hubexpert.records.knowledge import Passage
 from hubexpert.records.mixture import Build, ExpertRecord, TokenShares, Tried, Tuning
 from hubexpert.records.record import Record, Refused, Revision, Source
 from hubexpert.records.report import (
@@ -48,6 +49,7 @@ from hubexpert.records.scores import Score, ScoreTable, Selected, Selection
 
 __all__ = [
     "ACCEPTED",
+    "ANSWER",
     "AblationRow",
     "Beacons",
     "Build",
@@ -70,6 +72,7 @@ __all__ = [
     "Method",
     "MethodReport",
     "Origin",
+    "Passage",
     "Protocol",
     "Published",
     "Rationales",

@@ -8,7 +8,7 @@ from pydantic import Field
 from hubexpert.records.examples import Example, TeacherCounts
 from hubexpert.records.record import Record, Source
 
-Method = Literal["select", "rebase", "random", "beacons"]
+Method = Literal["select", "rebase", "random", "kard", "beacons"]
 
 
 class Place(Record):

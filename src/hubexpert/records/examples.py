@@ -6,15 +6,27 @@ from pydantic import Field
 
 from hubexpert.records.record import Record
 
+ANSWER = "Answer:"  # between a rationale and the output behind it
+
 
 class Example(Record):
-    """One training or test pair. `rationale` explains the output; `choices` are the allowed outputs."""
+    """One training or test pair. `rationale` explains the output; `choices` are the allowed outputs.
+
+    `passages` are read before the input. Where `reasoned`, an answer is a rationale, and the output after it.
+    """
 
     instruction: str = ""
     input: str
     output: str
     rationale: str | None = None
     choices: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+    reasoned: bool = False
+
+    @property
+    def reply(self) -> str:
+        """What is to be answered: the output, after the rationale where it is `reasoned`."""
+        return f"{self.rationale or ''}\n{ANSWER} {self.output}".strip() if self.reasoned else self.output
 
 
 class Reply(Record):

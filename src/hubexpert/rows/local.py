@@ -9,11 +9,10 @@ from typing import IO, Any, cast
 
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.streaming import LEARNT, Spread, cut
-from hubexpert.recipe import is_folder
+from hubexpert.recipe import ROWS, is_folder
 from hubexpert.records import ACCEPTED, ColumnMap, DatasetCandidate, Source
 from hubexpert.workspace import contents_digest
 
-ENDS = (".jsonl", ".jsonl.gz")
 LINE = 1 << 22  # bytes of a line that are read
 # The form of our own examples: what the recipe's shots are written in.
 OURS = ColumnMap(
@@ -39,7 +38,7 @@ def local_dataset(name: str, beside: Path, columns: ColumnMap | None = None) -> 
 
 def _files(name: str, beside: Path) -> list[Path]:
     place = beside / Path(name).expanduser()
-    found = sorted(path for path in place.iterdir() if path.name.endswith(ENDS)) if place.is_dir() else [place]
+    found = sorted(path for path in place.iterdir() if path.name.endswith(ROWS)) if place.is_dir() else [place]
     if not found or not all(path.is_file() for path in found):
         raise HubExpertError(
             f"There are no rows at {place}.", fix="correct `data.datasets`: a folder of `.jsonl` files, or one file"

@@ -1,0 +1,21 @@
+"""What every part of the recipe is, and how folders are told from names."""
+
+from pydantic import BaseModel, ConfigDict
+
+ROWS = (".jsonl", ".jsonl.gz")  # how files of rows end
+
+
+class Section(BaseModel):
+    """A frozen part of the recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def is_folder(base: str) -> bool:
+    """Whether a base is named as a folder: by a path that begins with `/`, `./`, `../` or `~`."""
+    return base.startswith(("/", "./", "../", "~"))
+
+
+def is_local(dataset: str) -> bool:
+    """Whether a dataset is named as a folder, by its path, or as a file."""
+    return is_folder(dataset) or dataset.endswith(ROWS)
