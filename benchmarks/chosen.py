@@ -119,12 +119,17 @@ def tables(folder: Path) -> str:
                 removed = ", ".join(f"{code} {count}" for code, count in use["removed"].items())
                 count = use["taken"].get("select", 0)
                 lines.append(f"| {use['source']['repo'].split('/')[1]} | {use['read']} | {removed} | {count} |")
-        head = "| trained on | examples | exact match | more than the shots alone |"
-        lines += ["", head, "|---|---:|---|---|"]
+        head = "| trained on | examples | exact match | minus the shots alone | minus random rows |"
+        lines += ["", head, "|---|---:|---:|---|---|"]
         for row in run_["ablation"]:
-            value, more = 100 * row["value"], f"{100 * row['more']:+.1f}"
-            interval = f"[{100 * row['least']:+.1f}, {100 * row['most']:+.1f}]"
-            lines.append(f"| {row['name']} | {row['examples']} | {value:.1f} | {more} {interval} |")
+            over = {
+                each["second"]: [100 * each[key] for key in ("value", "low", "high")] for each in row["differences"]
+            }
+            told = [
+                "{:+.1f} [{:+.1f}, {:+.1f}]".format(*over[other]) if other in over else ""
+                for other in ("the shots alone", "random")
+            ]
+            lines.append(f"| {row['name']} | {row['examples']} | {100 * row['value']:.1f} | {' | '.join(told)} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -30,7 +30,7 @@ def slow(inputs: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[set[int]
         row = f" {' '.join(lines)} "
         runs = {" ".join(lines[i:j]) for i in range(len(lines)) for j in range(i + 1, len(lines) + 1)}
         for index, text in enumerate(told):
-            size = LONG if len(text.split()) >= LONG else SHORT
+            size = LONG if len(text.split()) >= 2 * LONG else SHORT
             if len(text.split()) >= FEWEST and (text in runs if len(text.split()) < SHORT else f" {text} " in row):
                 verbatim.add(index)
             for place in range(len(text.split()) - size + 1):
@@ -38,14 +38,14 @@ def slow(inputs: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[set[int]
                 holders = {
                     other
                     for other in told
-                    if f" {piece} " in f" {other} " and (LONG if len(other.split()) >= LONG else SHORT) == size
+                    if f" {piece} " in f" {other} " and (LONG if len(other.split()) >= 2 * LONG else SHORT) == size
                 }
                 if len(holders) < COMMON and f" {piece} " in row:
                     partial.add(index)
     return verbatim, partial - verbatim
 
 
-texts = st.lists(st.sampled_from("ab"), min_size=1, max_size=30).map(" ".join)
+texts = st.lists(st.sampled_from("ab"), min_size=1, max_size=36).map(" ".join)
 lines = st.lists(st.lists(st.sampled_from("ab"), max_size=25).map(" ".join), min_size=1, max_size=3)
 
 
@@ -87,10 +87,10 @@ def test_an_input_is_found_however_it_is_written(row: list[str]) -> None:
 
 
 def test_a_piece_is_no_whole_input() -> None:
-    """Thirteen words of a long input are a trace, twelve are not; of an input of nine words eight are."""
-    told = QUESTION.split()
-    assert overlap(examples(QUESTION), [[" ".join(told[:13])]]).partial == {0}
-    assert overlap(examples(QUESTION), [[" ".join(told[:12])]]).partial == set()
+    """Thirteen words of an input of 26 are a trace, twelve are not; of an input of nine words eight are."""
+    told = [f"word{n}" for n in range(26)]
+    assert overlap(examples(" ".join(told)), [[" ".join(told[:13])]]).partial == {0}
+    assert overlap(examples(" ".join(told)), [[" ".join(told[:12])]]).partial == set()
     nine = "how do I top up my card by bank"
     assert overlap(examples(nine), [["please tell: how do I top up my card by cash"]]).partial == {0}
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from hubexpert.records import Example
 
-LONG, SHORT = 13, 8  # words of a piece: of inputs that have as many, and of shorter ones
+LONG, SHORT = 13, 8  # words of a piece: of inputs that have twice as many, and of shorter ones
 FEWEST = 4  # words of an input: `yes please` stands anywhere
 COMMON = 3  # a piece of so many different inputs is a form they share, and no trace of any of them
 LONGEST = 100_000  # characters of a row that are looked at
@@ -24,7 +24,7 @@ class Overlap:
     Attributes:
         rows: how many were read.
         verbatim: the places of the examples whose whole input stands in a row.
-        partial: of those with a piece in a row, 13 words long (8 of an input of less than 13), and not the whole input.
+        partial: of those with a piece in a row, 13 words long (8 of an input of less than 26), and not the whole input.
     """
 
     rows: int
@@ -124,7 +124,8 @@ class Traces:
 
 
 def _size(held: Words) -> int:
-    return LONG if len(held) >= LONG else SHORT
+    """The words of a piece: an input that is not much longer than 13 would have hardly any of that length."""
+    return LONG if len(held) >= 2 * LONG else SHORT
 
 
 def traces_of(inputs: Sequence[str]) -> Traces:

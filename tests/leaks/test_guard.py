@@ -32,16 +32,18 @@ PLANTED = {
     "case and punctuation": ("WHICH of the two brothers -- who kept bees on the hill -- sold his honey to the abbot"
                              " first", "leak-exact"),
     "quoted in a longer text": (f"Read this. '{QUESTION}' Now answer it in one word, please.", "leak-exact"),
-    "one word changed in the middle": (QUESTION.replace("kept", "raised"), "leak-near"),
+    "one word changed in the middle": (QUESTION.replace("kept", "raised"), "leak-ngram"),
     "the first word changed": (QUESTION.replace("Which", "What"), "leak-ngram"),
     "the last word changed": (QUESTION.replace("first", "last"), "leak-ngram"),
-    "one word added": (QUESTION.replace("bees", "many bees"), "leak-near"),
-    "one word left out": (QUESTION.replace("bees ", ""), "leak-near"),
-    "changed and quoted": (f"Q: {QUESTION.replace('hill', 'moor')} A: the elder", "leak-near"),
+    "one word added": (QUESTION.replace("bees", "many bees"), "leak-ngram"),
+    "one word left out": (QUESTION.replace("bees ", ""), "leak-ngram"),
+    "changed and quoted": (f"Q: {QUESTION.replace('hill', 'moor')} A: the elder", "leak-ngram"),
     "its second half": ("Tell me who kept bees on the hill sold his honey to the abbot first", "leak-ngram"),
     "the shorter one": ("how do i top up my card by BANK", "leak-exact"),
     "the shorter one, one word changed": ("How do I load up my card by bank?", "leak-near"),
     "the shorter one, one word left out": ("How do I top my card by bank?", "leak-near"),
+    "the shorter one, two words joined": ("How do I topup my card by bank?", "leak-near"),
+    "the shorter one, one word parted": ("How do I to p up my card by bank?", "leak-near"),
     "the shorter one, cut": ("Say: how do I top up my card by", "leak-ngram"),
 }  # fmt: skip
 
@@ -82,7 +84,8 @@ def test_without_examples_nothing_is_a_leak() -> None:
     assert guard([]).of_row(row(QUESTION)) is None
 
 
-texts = st.lists(st.sampled_from("ab"), min_size=1, max_size=18).map(" ".join)
+WORDS = ("a", "b", "ab")
+texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=18).map(" ".join)
 
 
 def slow(inputs: Sequence[str], text: str) -> str | None:
@@ -93,13 +96,13 @@ def slow(inputs: Sequence[str], text: str) -> str | None:
     if line in told or any(len(held) >= SHORT and held in windows for held in told):
         return "leak-exact"
     for held in told:
-        size = LONG if len(held) >= LONG else SHORT
+        size = LONG if len(held) >= 2 * LONG else SHORT
         for place in range(len(held) - size + 1):
             piece = held[place : place + size]
             sharing = {
                 other
                 for other in told
-                if (len(other) >= LONG) == (size == LONG)
+                if (len(other) >= 2 * LONG) == (size == LONG)
                 and any(other[n : n + size] == piece for n in range(len(other) - size + 1))
             }
             if len(sharing) < COMMON and piece in windows:
@@ -107,24 +110,27 @@ def slow(inputs: Sequence[str], text: str) -> str | None:
     if any(len(held) >= SHORT and window in one_off(held) for held in told for window in windows):
         return "leak-near"
     short = [held for held in told if FEWEST <= len(held) < SHORT]
-    longer = {more for held in short for word in "ab" for more in ((word, *held), (*held, word))}
+    longer = {more for held in short for word in WORDS for more in ((word, *held), (*held, word))}
     return "leak-near" if line in longer else None
 
 
 def one_off(held: tuple[str, ...]) -> set[tuple[str, ...]]:
-    """All that an input becomes with one word changed, added or left out, of an alphabet of two."""
+    """All that an input becomes with one word changed, added or left out, two joined, or one parted."""
     found = {held}
     for place in range(len(held) + 1):
-        found |= {(*held[:place], word, *held[place:]) for word in "ab"}
-        found |= {(*held[:place], word, *held[place + 1 :]) for word in "ab"}
+        found |= {(*held[:place], word, *held[place:]) for word in WORDS}
+        found |= {(*held[:place], word, *held[place + 1 :]) for word in WORDS}
         found.add(held[:place] + held[place + 1 :])
+        found.add((*held[:place], "".join(held[place : place + 2]), *held[place + 2 :]))
+        if held[place : place + 1] == ("ab",):
+            found.add((*held[:place], "a", "b", *held[place + 1 :]))
     return found
 
 
 @settings(max_examples=300)
 @given(st.lists(texts, min_size=1, max_size=4), texts)
 def test_it_says_what_the_definition_says(inputs: list[str], text: str) -> None:
-    """Of two words alone, so that inputs, pieces and near-copies meet all the time."""
+    """Of three words alone, so that inputs, pieces and near-copies meet all the time."""
     assert guard(examples(*inputs)).of_example(Example(input=text, output="")) == slow(inputs, text)
 
 

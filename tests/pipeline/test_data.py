@@ -161,7 +161,9 @@ def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callabl
     assert rows["the shots alone"].examples == 4
     assert rows["random"].examples == rows["select"].examples > 4
     assert rows["select, with duplicates"].examples >= rows["select"].examples
-    assert rows["the shots alone"].more == 0
+    assert [each.second for each in rows["select"].differences] == ["the shots alone", "random"]
+    over = {name: each.value for name, row in rows.items() for each in row.differences if each.second == "random"}
+    assert over == pytest.approx({name: row.value - rows["random"].value for name, row in rows.items() if name in over})
     journal = (opened.workspace.root / "evaluation.jsonl").read_text()
     assert tuple(rows.values()) == pipeline.ablation(opened)
     assert (opened.workspace.root / "evaluation.jsonl").read_text() == journal

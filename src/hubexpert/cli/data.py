@@ -66,18 +66,14 @@ def show_data(made: "Data", count: int, out: Out) -> None:
 def show_ablation(rows: "Sequence[AblationRow]", out: Out) -> None:
     """What each choice of data adds."""
     out.records(row.model_dump(mode="json") for row in rows)
-    told = [
-        (
-            r.name,
-            r.examples,
-            r.value,
-            f"{r.low:.3f} to {r.high:.3f}",
-            f"{r.more:+.3f}",
-            f"{r.least:+.3f} to {r.most:+.3f}",
+    others = [each.second for each in rows[-1].differences]
+    told = []
+    for row in rows:
+        over = {each.second: f"{each.value:+.3f} [{each.low:+.3f}, {each.high:+.3f}]" for each in row.differences}
+        told.append(
+            (row.name, row.examples, row.value, f"{row.low:.3f} to {row.high:.3f}", *(over.get(o, "") for o in others))
         )
-        for r in rows
-    ]
-    heads = ("trained on", "examples", rows[0].metric, "95 % interval", "more than the shots", "95 % interval")
+    heads = ("trained on", "examples", rows[0].metric, "95 % interval", *(f"minus {other}" for other in others))
     out.table(f"The routed mixture on {rows[0].n} held-out examples", heads, told)
 
 

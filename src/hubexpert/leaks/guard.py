@@ -22,7 +22,7 @@ class Guard:
     Attributes:
         inputs: of shots and held-out examples, as they are compared whole, however short.
         traces: of these inputs, anywhere in a row: whole, and pieces.
-        copies: of these inputs, but for one word.
+        copies: of these inputs, with one slip.
     """
 
     inputs: frozenset[Words]
@@ -59,10 +59,11 @@ def guard(examples: Iterable[Example]) -> Guard:
 
     - `leak-exact`: their input stands in the text: one of 8 words or more anywhere, one of 4 to 7 as a line, a shorter
       one only as the whole input of an example. Case, punctuation and white space do not count.
-    - `leak-ngram`: a piece of 13 words of it does (8, of an input with less than 13), unless three inputs share it, as
+    - `leak-ngram`: a piece of 13 words of it does (8, of an input with less than 26), unless three inputs share it, as
       they do the task's form.
-    - `leak-near`: an input of 8 words or more does, with one word changed, added or left out; or one of 4 to 7 words is
-      a line but for one word before or behind it. `leaks` says so, too, of rows whose vectors are `near`.
+    - `leak-near`: an input of 8 words or more does, with one word changed, added or left out, two joined, one parted;
+      or one of 4 to 7 words is a line but for one word before or behind it. `leaks` says so, too, of rows whose vectors
+      are `near`.
     """
     inputs = [example.input for example in examples]
     return Guard(frozenset(map(_whole, inputs)), traces_of(inputs), copies_of([words(text) for text in inputs]))

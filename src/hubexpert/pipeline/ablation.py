@@ -9,17 +9,17 @@ from hubexpert.pipeline.mixture import contest
 from hubexpert.pipeline.project import Project, task
 from hubexpert.pipeline.proof import evaluation
 from hubexpert.recipe import DataSection
-from hubexpert.records import AblationRow, Data
+from hubexpert.records import AblationRow, Data, Difference
 from hubexpert.workspace import Workspace
 
-SHOTS, SELECT, BEACONS = "the shots alone", "select", "and beacons"
+SHOTS, SELECT, RANDOM, BEACONS = "the shots alone", "select", "random", "and beacons"
 
 
 def ablation(project: Project) -> tuple[AblationRow, ...]:
     """A row for each way: no rows, random ones, select with and without dropping duplicates, rebase, beacons on top.
 
     The mixture's experts, learning rate and epochs are those of the recipe. Random rows are as many as select keeps.
-    Differences are from the shots alone, paired.
+    Differences are from the shots alone and from random rows, paired.
 
     Raises:
         HubExpertError: there are no held-out examples, or no rows.
@@ -33,19 +33,23 @@ def ablation(project: Project) -> tuple[AblationRow, ...]:
     arena, journal = contest(project), evaluation(project)
     found: dict[str, tuple[Data, tuple[float, ...]]] = {}
     for name, section in _ways(project.recipe.data).items():
-        if name == "random":
+        if name == RANDOM:
             kept = sum(each.origin is not None for each in found[SELECT][0].examples)
             section = section.model_copy(update={"rows": kept})
         made = _with(project, name, section).data
         system = trained_on(project.model, arena, name, made.examples)
         found[name] = made, measured(project.model, arena, system, journal).values
-    seed, first = project.recipe.seed, found[SHOTS][1]
+    seed = project.recipe.seed
     rows = []
     for name, (made, values) in found.items():
         low, high = bootstrap(values, seed=seed)
-        more, least, most = paired(values, first, seed=seed)
+        against = []
+        for other in (SHOTS, RANDOM):
+            if other != name:
+                more, least, most = paired(values, found[other][1], seed=seed)
+                against.append(Difference(first=name, second=other, value=more, low=least, high=most))
         told = {"name": name, "examples": len(made.examples), "n": len(values), "metric": arena.metric}
-        rows.append(AblationRow(**told, value=fmean(values), low=low, high=high, more=more, least=least, most=most))
+        rows.append(AblationRow(**told, value=fmean(values), low=low, high=high, differences=tuple(against)))
     return tuple(rows)
 
 
@@ -54,7 +58,7 @@ def _ways(section: DataSection) -> dict[str, DataSection]:
     changed: dict[str, dict[str, Any]] = {
         SHOTS: {"methods": ()},
         SELECT: {"methods": ("select",)},
-        "random": {"methods": ("random",)},
+        RANDOM: {"methods": ("random",)},
         "select, with duplicates": {"methods": ("select",), "similarity": 1.0},
     }
     if section.teacher:

@@ -5,7 +5,6 @@ something from outside carries a `Source`; what a stage refuses it keeps, as a `
 """
 
 from hubexpert.records.data import (
-    AblationRow,
     Beacons,
     Data,
     DatasetUse,
@@ -35,6 +34,7 @@ from hubexpert.records.knowledge import Passage
 from hubexpert.records.mixture import Build, ExpertRecord, TokenShares, Tried, Tuning
 from hubexpert.records.record import Record, Refused, Revision, Source
 from hubexpert.records.report import (
+    AblationRow,
     Contribution,
     Contributions,
     Cost,

@@ -117,21 +117,6 @@ class DatasetUse(Record):
     taken: dict[Method, int] = Field(default={}, description="method -> examples")
 
 
-class AblationRow(Record):
-    """How the mixture does on held-out examples when it is trained on one choice of data, with 95 % intervals."""
-
-    name: str
-    examples: int = Field(description="that it was trained on, with the shots")
-    metric: str
-    n: int = Field(description="held-out examples")
-    value: float
-    low: float
-    high: float
-    more: float = Field(description="than with the shots alone, paired")
-    least: float
-    most: float
-
-
 class Data(Record):
     """All that is trained on beyond the shots, where it comes from, and what was left out."""
 

@@ -56,6 +56,19 @@ class Difference(Record):
     adjusted: float | None = None
 
 
+class AblationRow(Record):
+    """How the mixture does on held-out examples when it is trained on one choice of data, with 95 % intervals."""
+
+    name: str
+    examples: int = Field(description="that it was trained on, with the shots")
+    metric: str
+    n: int = Field(description="held-out examples")
+    value: float
+    low: float
+    high: float
+    differences: tuple[Difference, ...] = Field(description="from the shots alone and from random rows, paired")
+
+
 class Contribution(Record):
     """What one expert contributes to the routed mixture on held-out examples, with 95 % intervals."""
 
