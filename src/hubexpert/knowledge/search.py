@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubexpert.knowledge.index import Index
+from hubexpert.knowledge.split import one_line
 from hubexpert.knowledge.terms import terms
 from hubexpert.progress import track
 
@@ -70,7 +71,7 @@ def scores(index: Index, query: str, ids: Sequence[int] | Ints) -> Floats:
 def _known(index: Index, query: str) -> list[int]:
     """The numbers of the query's words that stand in any passage, in order."""
     numbers = index.bm25.vocab_dict
-    return [numbers[term] for term in terms(query, index.about.language) if term in numbers]
+    return [numbers[term] for term in terms(one_line(query), index.about.language) if term in numbers]
 
 
 def _postings(index: Index, word: int) -> tuple[NDArray[np.int32], Floats]:

@@ -7,7 +7,7 @@ from hubexpert.overlap import UNSPACED
 LONGEST = 80  # characters of a word; of a longer one, as an address, every so many are one
 NEAR = 4  # the last part, one of so many, of a passage in which the end of a sentence is looked for
 # A letter of a script written without spaces counts as a word; what follows it, but letters and space, goes with it.
-WORD = re.compile(rf"[{UNSPACED}][^\w\s]*|[^\s{UNSPACED}]{{1,{LONGEST}}}")
+WORD = re.compile(rf"[{UNSPACED}][^\w\s]{{0,{LONGEST}}}|[^\s{UNSPACED}]{{1,{LONGEST}}}")
 END = re.compile(r"[.!?…。！？][\"'”’»)\]]*$")
 # Control characters, halves of surrogate pairs, and what turns the direction of writing around.
 HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")

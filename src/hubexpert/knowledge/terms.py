@@ -34,7 +34,7 @@ def language(texts: Sequence[str]) -> str | None:
 
 
 def terms(text: str, language: str | None) -> list[str]:
-    """The words of a text, in order, without regard to case and forms of letters; stop words left out, the rest stemmed.
+    """The words of a text, in order, without regard to case and forms of letters, but for stop words; stemmed.
 
     Args:
         text: a passage with its title, or a query.
