@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubexpert.knowledge import Index, open_index, pinned, scores, search
+from hubexpert.knowledge.search import _best
 from hubexpert.knowledge.terms import language, terms
 from hubexpert.recipe import KnowledgeSection
 from tests.rows.test_local import write
@@ -61,6 +62,13 @@ def test_scores_and_their_order_are_those_of_the_formula(texts: list[str], query
         assert np.array_equal(hits.scores, scores(index, query, hits.ids))
         wanted = sorted((n for n in every if expected[n]), key=lambda n: (-round(expected[n], 5), n))[:k]
         assert hits.ids.tolist() == wanted
+
+
+@given(st.lists(st.sampled_from([0, 0, 0.5, 1, 2.5]), min_size=1, max_size=1000), st.integers(1, 12))
+def test_the_best_of_many_are_those_that_sorting_all_gives(found: list[float], k: int) -> None:
+    hits = _best(np.array(found, np.float32), k)
+    assert hits.ids.tolist() == sorted((n for n in range(len(found)) if found[n]), key=lambda n: (-found[n], n))[:k]
+    assert hits.scores.tolist() == [found[n] for n in hits.ids]
 
 
 def test_of_many_equal_passages_those_with_the_lowest_numbers_are_found(tmp_path: Path) -> None:

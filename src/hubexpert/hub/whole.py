@@ -2,7 +2,7 @@
 
 import json
 import os
-import select
+import selectors
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,16 +104,18 @@ def _lines(process: "subprocess.Popen[bytes]", source: Source, silence: float) -
     """The lines of its stdout; the last one may be cut short."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     pipe, pieces = process.stdout.fileno(), list[bytes]()
-    while True:
-        if not select.select([pipe], [], [], silence)[0]:
-            raise unreadable(source, f"no row within {silence:.0f} s", "failing")
-        block = os.read(pipe, BLOCK)
-        if not block:
-            break
-        head, *rest = block.split(b"\n")
-        pieces.append(head)
-        for line in rest:
-            yield b"".join(pieces)
-            pieces = [line]
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(pipe, selectors.EVENT_READ)
+        while True:
+            if not waiting.select(silence):
+                raise unreadable(source, f"no row within {silence:.0f} s", "failing")
+            block = os.read(pipe, BLOCK)
+            if not block:
+                break
+            head, *rest = block.split(b"\n")
+            pieces.append(head)
+            for line in rest:
+                yield b"".join(pieces)
+                pieces = [line]
     if any(pieces):
         yield b"".join(pieces)

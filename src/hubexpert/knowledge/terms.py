@@ -60,6 +60,6 @@ def _stemming(language: str) -> tuple[Any, frozenset[str]]:
             "Passages are found by the libraries `bm25s` and `PyStemmer`, which are not installed.",
             fix="pip install 'hubexpert[data]'",
         ) from error
-    name = LANGUAGES[language]
+    name = LANGUAGES[language]  # below, no cache of stems: it takes longer than stemming anew
     listed = stopwords.STOPWORDS_EN if name == "english" else getattr(stopwords, f"STOPWORDS_{name.upper()}")
-    return Stemmer(name), frozenset(word for entry in listed for word in words(entry))
+    return Stemmer(name, 0), frozenset(word for entry in listed for word in words(entry))

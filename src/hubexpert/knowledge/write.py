@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -126,13 +127,12 @@ def _append(folder: Path, chunk: _Chunk, done: Done, known: dict[str, int]) -> D
     ]
     starts = done.sizes[0] + np.cumsum([0, *map(len, written)], dtype=np.int64)[:-1]
     ends = done.sizes[2] // 4 + np.cumsum([len(each) for each in numbers], dtype=np.int64)
-    new = list(known)[before:]
     blocks = (
         b"".join(written),
         starts.tobytes(),
         np.array([number for each in numbers for number in each], np.int32).tobytes(),
         ends.tobytes(),
-        "".join(f"{term}\n" for term in new).encode(),
+        "".join(f"{term}\n" for term in islice(known, before, None)).encode(),
     )
     for name, block in zip(FILES, blocks, strict=True):
         with (folder / name).open("ab") as file:
