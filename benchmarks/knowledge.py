@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from hubexpert.knowledge import build as bm25
 from hubexpert.knowledge import open_index, pinned, search
-from hubexpert.knowledge.index import BM25, K1, B, _build
+from hubexpert.knowledge.build import BM25, K1, B
 from hubexpert.knowledge.terms import terms
 from hubexpert.knowledge.write import DONE, Done, write_passages
 from hubexpert.recipe import KnowledgeSection
@@ -102,7 +103,7 @@ def write(folder: Path) -> dict[str, Any]:
 
 def build(folder: Path) -> dict[str, Any]:
     begun = time.perf_counter()
-    _build(folder / "written.part", quiet=True)
+    bm25.build(folder / "written.part", quiet=True)
     return {"seconds": time.perf_counter() - begun, "note": sizes(folder / "written.part" / BM25)}
 
 
@@ -142,9 +143,10 @@ def bare(folder: Path) -> dict[str, Any]:
 
     rows = [json.loads(line)["text"] for line in (folder / ROWS).open(encoding="utf-8")]
     begun = time.perf_counter()
-    tokens = [terms(text, "en") for text in rows]
+    known: dict[str, int] = {}
+    numbers = [[known.setdefault(term, len(known)) for term in terms(text, "en")] for text in rows]
     index = library(k1=K1, b=B, method="lucene")
-    index.index(tokens, show_progress=False)
+    index.index((numbers, known), show_progress=False)
     built = time.perf_counter() - begun
     asked = [terms(query, "en") for query in queries(folder)]
     rounds = []

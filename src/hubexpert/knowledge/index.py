@@ -1,8 +1,7 @@
 """Passages on disk with a BM25 index over them: written once, memory-mapped, found again by what they are made of."""
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from hubexpert.errors import HubExpertError
+from hubexpert.knowledge.build import BM25, build, library
 from hubexpert.knowledge.write import DONE, ENDS, OFFSETS, PASSAGES, VOCABULARY, WORDS, Done, write_passages
-from hubexpert.progress import track
 from hubexpert.recipe import KnowledgeSection
 from hubexpert.records import Passage, Record, Source
 from hubexpert.rows.files import lines_at
 from hubexpert.workspace import fingerprint, write_atomically
 
 FORM = 1  # raised when the same texts would be cut, or their words compared, otherwise
-ABOUT, BM25 = "about.json", "bm25"
-K1, B = 1.5, 0.75
+ABOUT = "about.json"
 
 
 class About(Record):
@@ -96,7 +94,7 @@ def open_index(
         partial = folder / f"{key}.part"
         done = write_passages(partial, sources, section, beside, quiet=quiet)
         if not (partial / BM25).is_dir():
-            _build(partial, quiet)
+            build(partial, quiet=quiet)
         _finish(partial, target, sources, section, done)
     for path in (*(target / name for name in (WORDS, ENDS, VOCABULARY, DONE)), *target.glob(".*")):
         path.unlink(missing_ok=True)  # needed no more
@@ -109,7 +107,7 @@ def _opened(folder: Path) -> Index:
     except ValidationError as error:
         raise HubExpertError(f"{folder} was written by another version.", fix="remove that folder") from error
     offsets = np.memmap(folder / OFFSETS, np.int64, mode="r")
-    return Index(folder, about, offsets, _library().load(folder / BM25, mmap=True, show_progress=False))
+    return Index(folder, about, offsets, library().load(folder / BM25, mmap=True, show_progress=False))
 
 
 def _finish(partial: Path, target: Path, sources: Sequence[Source], section: KnowledgeSection, done: Done) -> None:
@@ -124,54 +122,3 @@ def _finish(partial: Path, target: Path, sources: Sequence[Source], section: Kno
     )
     write_atomically(partial / ABOUT, about.model_dump_json(indent=1))
     partial.replace(target)
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    """The numbers of the words of each passage, read from disk when they are asked for; bm25s asks three times."""
-
-    words: NDArray[np.int32]
-    ends: NDArray[np.int64]
-    quiet: bool
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        begin = 0
-        for end in track(self.ends.tolist(), "indexing, one of three passes over the passages", quiet=self.quiet):
-            yield self.words[begin:end].tolist()
-            begin = end
-
-
-@dataclass(frozen=True)
-class _Tokenized:
-    """What bm25s indexes."""
-
-    ids: _Numbers
-    vocab: dict[str, int]
-
-
-def _build(folder: Path, quiet: bool) -> None:
-    """Write bm25s's index of the passages into the folder `bm25`, which appears when all is written."""
-    words = (folder / VOCABULARY).read_text(encoding="utf-8").split("\n")[:-1]
-    if not words:
-        raise HubExpertError("The knowledge holds no words.", fix="correct `data.knowledge.sources`")
-    numbers = _Numbers(np.memmap(folder / WORDS, np.int32, mode="r"), np.fromfile(folder / ENDS, np.int64), quiet)
-    index = _library()(k1=K1, b=B, method="lucene")
-    vocabulary = {word: number for number, word in enumerate(words)}
-    index.index(_Tokenized(numbers, vocabulary), create_empty_token=False, show_progress=False)
-    temporary = folder / f"{BM25}.part"
-    shutil.rmtree(temporary, ignore_errors=True)
-    index.save(temporary, show_progress=False)
-    temporary.replace(folder / BM25)
-
-
-def _library() -> Any:
-    try:
-        from bm25s import BM25 as library
-    except ImportError as error:
-        raise HubExpertError(
-            "Passages are found by the library `bm25s`, which is not installed.", fix="pip install 'hubexpert[data]'"
-        ) from error
-    return library

@@ -32,8 +32,8 @@ def search(index: Index, queries: Sequence[str], k: int, *, quiet: bool = False)
 
     The score is BM25 as Lucene computes it, with k1 = 1.5 and b = 0.75, over the words of title and text (`terms`):
     the sum over the words q of the query, each as often as it stands there, of
-    `ln(1 + (N - n(q) + 0.5) / (n(q) + 0.5)) * f / (f + k1 * (1 - b + b * l / mean l))`, where N passages hold the word
-    n(q) times in all of them counted once, and this one f times among its l words.
+    `ln(1 + (N - n(q) + 0.5) / (n(q) + 0.5)) * f / (f + k1 * (1 - b + b * l / mean l))`, where n(q) of N passages hold
+    the word, this one f times among its l words (Kamphuis et al., ECIR 2020, table 1).
 
     Args:
         index: of the knowledge.
