@@ -12,8 +12,9 @@ LONG, SHORT = 13, 8  # words of a piece: of inputs that have twice as many, and 
 FEWEST = 4  # words of an input: `yes please` stands anywhere
 COMMON = 3  # a piece of so many different inputs is a form they share, and no trace of any of them
 LONGEST = 100_000  # characters of a row that are looked at
-# A letter of a script that is written without spaces is a word of its own: kana, Han, Thai, Lao, Khmer, Myanmar.
-WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿฀-໿ក-៿က-႟]|[^\W_぀-ヿ㐀-䶿一-鿿豈-﫿฀-໿ក-៿က-႟]+")
+# Letters of scripts that are written without spaces, each a word of its own: kana, Han, Thai, Lao, Khmer, Myanmar.
+UNSPACED = "぀-ヿ㐀-䶿一-鿿豈-﫿฀-໿ក-៿က-႟"
+WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 Words = tuple[str, ...]
 
 

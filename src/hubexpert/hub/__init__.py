@@ -13,6 +13,7 @@ from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import publish
 from hubexpert.hub.rows import PASSING, Spread, can_read_rows, first_rows, spread_rows
 from hubexpert.hub.web import CursorError
+from hubexpert.hub.whole import every_row
 
 __all__ = [
     "PASSING",
@@ -30,6 +31,7 @@ __all__ = [
     "can_read_rows",
     "download",
     "endpoint",
+    "every_row",
     "first_rows",
     "forget",
     "identity",

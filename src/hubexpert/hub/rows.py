@@ -15,7 +15,7 @@ from hubexpert.escape import clean
 from hubexpert.hub.calls import SourceError
 from hubexpert.records import Source
 
-SCRIPT = Path(__file__).with_name("streaming.py")
+COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("streaming.py")))
 READING = 40.0  # seconds after which the first rows that were read are enough
 PASSING = 240.0  # seconds after which the rows of a whole split that were read are
 STARTING = 50.0  # seconds beyond, for the libraries and the Hub
@@ -101,14 +101,11 @@ def spread_rows(
 
 def _said(source: Source, asked: dict[str, Any], seconds: float) -> dict[str, Any]:
     """What the script answers."""
-    if not can_read_rows():
-        message = "Rows are read with the library `datasets`, which is not installed."
-        raise HubExpertError(message, fix="pip install 'hubexpert[train]'")
-    command = [sys.executable, "-P", str(SCRIPT)]
+    check_readable()
     with tempfile.TemporaryDirectory(prefix="hubexpert-rows-") as folder:
         try:
             done = subprocess.run(
-                command,
+                COMMAND,
                 input=json.dumps({"repo": source.repo, "revision": source.revision, **asked}),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -116,20 +113,42 @@ def _said(source: Source, asked: dict[str, Any], seconds: float) -> dict[str, An
                 encoding="utf-8",
                 timeout=seconds,
                 cwd=folder,
-                env={**os.environ, **PLAIN, "PYTHONIOENCODING": "utf-8"},
+                env=environment(),
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise _unreadable(source, f"not within {seconds:.0f} s", "failing") from None
+            raise unreadable(source, f"not within {seconds:.0f} s", "failing") from None
     try:
         said: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
-        raise _unreadable(source, "the reader was ended, it took too much memory or time", "failing") from None
+        raise unreadable(source, "the reader was ended, it took too much memory or time", "failing") from None
     if "error" in said:
-        raise _unreadable(source, clean(said["error"], longest=160), "failing" if said.get("passing") else "broken")
+        raise faulty(source, said)
     return said
 
 
-def _unreadable(source: Source, why: str, kind: Literal["broken", "failing"]) -> SourceError:
+def check_readable() -> None:
+    """Nothing, where rows can be read.
+
+    Raises:
+        HubExpertError: `datasets` is not installed.
+    """
+    if not can_read_rows():
+        message = "Rows are read with the library `datasets`, which is not installed."
+        raise HubExpertError(message, fix="pip install 'hubexpert[train]'")
+
+
+def environment() -> dict[str, str]:
+    """The script's."""
+    return {**os.environ, **PLAIN, "PYTHONIOENCODING": "utf-8"}
+
+
+def faulty(source: Source, said: dict[str, Any]) -> SourceError:
+    """The error that the script tells of."""
+    return unreadable(source, clean(said["error"], longest=160), "failing" if said.get("passing") else "broken")
+
+
+def unreadable(source: Source, why: str, kind: Literal["broken", "failing"]) -> SourceError:
+    """The error of a dataset whose rows cannot be read."""
     message = f"The rows of {source.repo} could not be read: {why.rstrip('.')}."
     return SourceError(message, fix="leave it out", kind=kind)

@@ -1,8 +1,8 @@
 """Rows of a dataset: a script that `hub/rows.py` runs in a process of its own.
 
-It reads from stdin what is asked, the arguments of `first` or, with `into`, of `spread`, and writes its answer, or
-`{"error": "..."}`, to stdout. It imports nothing of hubexpert, so that it runs from any folder: `datasets` would take a
-folder of the dataset's name in the current one for the dataset.
+It reads from stdin what is asked, the arguments of `first`, with `into` of `spread`, or with `begin` of `every`, and
+writes its answer, or `{"error": "..."}`, to stdout. It imports nothing of hubexpert, so that it runs from any folder:
+`datasets` would take a folder of the dataset's name in the current one for the dataset.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 ANSWER = 1 << 25  # characters of all first rows
 ROOM = 1 << 27  # characters of all rows that are spread over a split
@@ -45,6 +45,8 @@ class Bounds(NamedTuple):
 SHOWN = Bounds(text=2000, items=50, values=2000, characters=4_000_000, binary="<binary>")
 # To be trained on: 20,000 characters are more tokens than are trained on by default, several times over.
 LEARNT = Bounds(text=20_000, items=1000, values=5000, characters=100_000, binary=None)
+# To be cut into passages: a long book.
+LOOKED_UP = Bounds(text=4_000_000, items=1000, values=100_000, characters=4_000_000, binary=None)
 
 
 @dataclass
@@ -170,6 +172,28 @@ def spread(
     return {"config": config, "split": split, "total": passed if ended else None, "classes": classes}
 
 
+def every(repo: str, revision: str, kept: list[str], begin: int, seconds: float, answer: IO[str]) -> Any:
+    """Write the rows from that number on as they are read, a line each: `[row, columns]`, of columns those to be kept.
+
+    The first line tells the names of all columns and those of their classes; returns how many rows there are.
+    """
+    data, _, _ = _opened(repo, revision, None, None)
+    passed, told = 0, False
+    for table in data.with_format("arrow").iter(batch_size=BATCH):
+        if not told:
+            about = {"columns": table.column_names[:CLASSES], "classes": dict(_classes("", data.features))}
+            answer.write(json.dumps(about) + "\n")
+            told = True
+        held = table.select([name for name in table.column_names if name in kept])
+        rows = held.to_pylist() if held.column_names else [{}] * table.num_rows
+        for place in range(max(0, begin - passed), table.num_rows):
+            shorter, _ = cut(_decoded(data.features, rows[place]), LOOKED_UP)
+            answer.write(json.dumps([passed + place, shorter]) + "\n")
+        passed += table.num_rows
+        answer.flush()
+    return {"total": passed}
+
+
 def first(repo: str, revision: str, config: str | None, split: str | None, count: int, seconds: float) -> Any:
     """The first rows; fewer where they are long or slow."""
     data, _, _ = _opened(repo, revision, config, split)
@@ -237,7 +261,10 @@ def main() -> None:
     limit(asked["seconds"])
     said: dict[str, Any]
     try:
-        said = spread(**asked) if "into" in asked else first(**asked)
+        if "begin" in asked:
+            said = every(**asked, answer=answer)
+        else:
+            said = spread(**asked) if "into" in asked else first(**asked)
     except Exception as error:  # noqa: BLE001 - whatever the libraries say of a stranger's files is the answer
         status = getattr(getattr(error, "response", None), "status_code", 0)
         passing = isinstance(error, ConnectionError | TimeoutError) or status == 429 or status >= 500

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from hubexpert.records import Record, Row, Source
@@ -59,14 +60,21 @@ class RowFile:
             IndexError: there is no such place.
         """
         offsets = np.load(self.path.with_name(OFFSETS), mmap_mode="r")
-        found = []
-        with self.path.open("rb") as file:
-            for place in places:
-                if not 0 <= place < self.count:
-                    raise IndexError(f"place {place} of {self.count} rows")
-                file.seek(int(offsets[place]))
-                found.append(Row.model_validate_json(file.readline()))
-        return found
+        return [Row.model_validate_json(line) for line in lines_at(self.path, offsets, places)]
+
+
+def lines_at(path: Path, offsets: NDArray[np.int64], places: Iterable[int]) -> Iterator[bytes]:
+    """The lines of a file at these places (from 0), in that order, by where each line begins.
+
+    Raises:
+        IndexError: there is no such place.
+    """
+    with path.open("rb") as file:
+        for place in places:
+            if not 0 <= place < len(offsets):
+                raise IndexError(f"place {place} of {len(offsets)}")
+            file.seek(int(offsets[place]))
+            yield file.readline()
 
 
 def open_rows(folder: Path) -> RowFile | None:

@@ -62,10 +62,10 @@ def local_rows(name: str, beside: Path, limit: int) -> tuple[list[str], int]:
     kept, number = Spread(limit), -1
     for path in _files(name, beside):
         try:
-            for line, whole in _lines(path):
+            for line, whole in lines(path):
                 number += 1
                 if number % kept.step == 0:
-                    shorter, harmed = cut(_parsed(line), LEARNT)
+                    shorter, harmed = cut(parsed(line), LEARNT)
                     harmed = harmed if whole else list(shorter)
                     kept.add(number, json.dumps([number, shorter, harmed]))
         except (OSError, EOFError, zlib.error) as error:
@@ -73,7 +73,7 @@ def local_rows(name: str, beside: Path, limit: int) -> tuple[list[str], int]:
     return kept.kept(), number + 1
 
 
-def _lines(path: Path) -> Iterator[tuple[str, bool]]:
+def lines(path: Path) -> Iterator[tuple[str, bool]]:
     """The lines with something on them, each cut at 4 MiB, and whether it is whole."""
     packed = path.name.endswith(".gz")
     with cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb") as file:
@@ -85,7 +85,8 @@ def _lines(path: Path) -> Iterator[tuple[str, bool]]:
                 yield line.removeprefix(b"\xef\xbb\xbf").decode(errors="replace"), whole is rest
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def parsed(line: str) -> dict[str, Any]:
+    """The row that a line holds; one of the column `text` where it holds no JSON object."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
