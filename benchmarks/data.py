@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hubexpert.embed import search
 from hubexpert.embed.encoder import encode, load_encoder
 from hubexpert.embed.exact import BLOCK, Places, scan
-from hubexpert.embed.index import find, index_of
+from hubexpert.embed.index import find, index_of, settled
 from hubexpert.embed.vectors import embedded
 from hubexpert.instructions import dedup, select
 from hubexpert.records import Example, Row, Source
@@ -113,7 +113,8 @@ def indexed(file: Path, *, foreign: bool = False) -> dict[str, Any]:
     part = opened(file)
     opening, index = timed(lambda: index_of(part))
     found = told(*timed(lambda: find(index, part, 0, shots(foreign), COUNT, None)))
-    return found | {"note": f"index read in {opening:.1f} s"}
+    by = "the index" if settled(index, part, 0, shots(foreign), COUNT, None) else "comparing all after all"
+    return found | {"note": f"by {by}; index read in {opening:.1f} s"}
 
 
 def duplicates(file: Path) -> dict[str, Any]:

@@ -44,8 +44,16 @@ def index_of(part: np.memmap[Any, np.dtype[np.float32]], *, quiet: bool = False)
 def find(index: Any, part: Floats, number: int, queries: Floats, count: int, allowed: Bools | None) -> Places:
     """The `count` closest allowed rows of one part, nearly all that `scan` finds, with exact closeness.
 
-    Twice as many lists are searched until that changes next to nothing; where it goes on to change much, as for queries
-    unlike any row, all rows are compared.
+    Where the index does not settle on them, as for queries unlike any row, all rows are compared.
+    """
+    found = settled(index, part, number, queries, count, allowed)
+    return scan(part, number, queries, count, allowed) if found is None else found
+
+
+def settled(index: Any, part: Floats, number: int, queries: Floats, count: int, allowed: Bools | None) -> Places | None:
+    """What the index finds when twice as many lists are searched until that changes next to nothing; None: it goes on.
+
+    Arguments as those of `find`.
     """
     lists, before = FIRST_LISTS, NOTHING
     while lists <= index.nlist // FEWER:
@@ -53,7 +61,7 @@ def find(index: Any, part: Floats, number: int, queries: Floats, count: int, all
         if len(found.row) == count and np.isin(found.row, before).mean() >= SETTLED:
             return found
         lists, before = 2 * lists, found.row
-    return scan(part, number, queries, count, allowed)
+    return None
 
 
 def _search(

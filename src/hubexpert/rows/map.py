@@ -1,4 +1,4 @@
-"""A map of the rows: where the shots lie, which rows were taken, and which were refused."""
+"""A map of the rows: where the shots lie, which rows were taken, and the others."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ MOST = 3000  # points that are drawn
 HARM = "#c2410c"  # against ACCENT's blue-green for every kind of colour-blindness
 
 
-def data_map(shots: Vectors, taken: Vectors, refused: Vectors) -> "Figure":
+def data_map(shots: Vectors, taken: Vectors, others: Vectors) -> "Figure":
     """The vectors on the plane of their two widest directions, at most 3,000 points; `figures.save` writes it.
 
     Equal vectors give equal pictures. The title says what share of the variance the plane shows.
@@ -23,14 +23,14 @@ def data_map(shots: Vectors, taken: Vectors, refused: Vectors) -> "Figure":
     Args:
         shots: [k, d].
         taken: of the rows that are trained on, [n, d].
-        refused: of the others, [m, d].
+        others: of the rest, [m, d]: refused, or not close enough.
     """
-    shots, taken, refused = _thinned([shots, taken, refused])
-    placed, share = plane(np.concatenate([shots, taken, refused]))
-    on_shots, on_taken, on_refused = np.split(placed, [len(shots), len(shots) + len(taken)])
+    shots, taken, others = _thinned(shots, taken, others)
+    placed, share = plane(np.concatenate([shots, taken, others]))
+    on_shots, on_taken, on_others = np.split(placed, [len(shots), len(shots) + len(taken)])
     figure = new_figure(8.6, 4.4)
     axes = figure.subplots()
-    axes.scatter(on_refused[:, 0], on_refused[:, 1], s=9, color=PALE, linewidth=0, alpha=0.8, label="refused")
+    axes.scatter(on_others[:, 0], on_others[:, 1], s=9, color=PALE, linewidth=0, alpha=0.8, label="others")
     axes.scatter(on_taken[:, 0], on_taken[:, 1], s=13, color=ACCENT, linewidth=0, alpha=0.6, label="taken")
     axes.scatter(on_shots[:, 0], on_shots[:, 1], s=58, color=HARM, marker="^", edgecolor="white", label="shots")
     axes.set_title(f"the rows around the shots: {100 * share:.0f} % of the variance")
@@ -43,12 +43,10 @@ def data_map(shots: Vectors, taken: Vectors, refused: Vectors) -> "Figure":
     return figure
 
 
-def _thinned(groups: list[Vectors]) -> list[Vectors]:
-    """At most 300 shots, and of the others so many, evenly, as there is room for, in proportion."""
-    shots = _evenly(groups[0], MOST // 10)
-    others = sum(len(group) for group in groups[1:])
-    room = min(1.0, (MOST - len(shots)) / max(1, others))
-    return [shots, *(_evenly(group, int(room * len(group))) for group in groups[1:])]
+def _thinned(shots: Vectors, taken: Vectors, others: Vectors) -> tuple[Vectors, Vectors, Vectors]:
+    """At most 300 shots, half of all points taken rows, and of the others, evenly, as many as there is room for."""
+    shots, taken = _evenly(shots, MOST // 10), _evenly(taken, MOST // 2)
+    return shots, taken, _evenly(others, MOST - len(shots) - len(taken))
 
 
 def _evenly(vectors: Vectors, count: int) -> Vectors:
