@@ -24,13 +24,13 @@ from hubexpert.records import ANSWER, Example, TrainingExample
 from hubexpert.start import Start
 from hubexpert.trained import Lesson, trained
 from hubexpert.workspace import Journal
+from tests.teaching import Answer, Asked, Plan, said
 
 COLOURS = ("red", "blue", "green", "white", "black", "pink", "grey", "brown", "gold", "teal")
 FORM = ("Knowledge:", "Which", "colour", "is", "?", ANSWER, "N/A")
 NAMES = tuple("".join(letters) for letters in product("bdfgklmnprst", "aiou", "dlnt"))
 SPECIAL = ("<s>", "</s>", "<unk>")
 WORDS = (*SPECIAL, *FORM, *COLOURS, *NAMES)
-PASSAGES = 3  # before a question: its own fact, and two that are not
 SHOTS = 64
 TARGETS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
@@ -44,15 +44,13 @@ class World:
     facts: tuple[str, ...]
 
     def retrieve(self, queries: Sequence[str]) -> list[list[str]]:
-        """The facts about names in each query, and others that are drawn by it; their order tells nothing."""
-        found = []
-        for query in queries:
-            drawn = random.Random(query)
-            named = [fact for fact in self.facts if fact.split()[0] in query.split()]
-            others = [fact for fact in self.facts if fact not in named]
-            some = [*named, *drawn.sample(others, PASSAGES)][:PASSAGES]
-            found.append(drawn.sample(some, PASSAGES))
-        return found
+        """The fact about the name in each query; one that is drawn where there is none."""
+        by_name = {fact.split()[0]: fact for fact in self.facts}
+        named = ([by_name[word] for word in query.split() if word in by_name] for query in queries)
+        return [
+            (found or [random.Random(query).choice(self.facts)])[:1]
+            for found, query in zip(named, queries, strict=True)
+        ]
 
 
 def world(seed: int) -> World:
@@ -69,8 +67,25 @@ def fact_of(example: Example) -> str:
     return f"{example.input.split()[3]} {example.output}"
 
 
-def base(seed: int, *, steps: int = 120) -> Lm:
-    """The base: two layers, trained on rows of words without sense, each written three times, and then `Answer:`.
+def lie_about(example: Example) -> str:
+    """A fact of that name that is none."""
+    others = [colour for colour in COLOURS if colour != example.output]
+    return f"{fact_of(example).split()[0]} {random.Random(example.input).choice(others)}"
+
+
+def half_right(known: World) -> Plan:
+    """A teacher that knows the facts: of two samples of a question one is a fact, and one a lie."""
+    by_input = {example.input: example for example in known.shots}
+
+    def plan(asked: Asked, before: int) -> Answer:
+        example = next(each for text, each in by_input.items() if f"\n{text}\n" in asked.question)
+        return said(lie_about(example) if asked.body["seed"] % 2 else fact_of(example))
+
+    return plan
+
+
+def base(seed: int, *, steps: int = 200) -> Lm:
+    """The base: two layers, trained on words without sense that are said twice, and then `Answer:`.
 
     Behind that mark the last word stands once more: the base knows how an answer follows what was said.
     """
@@ -93,11 +108,14 @@ def base(seed: int, *, steps: int = 120) -> Lm:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01)
     usable = torch.tensor([place for place, word in enumerate(WORDS) if word not in (*SPECIAL, ANSWER)])
     mark = torch.full((32, 1), WORDS.index(ANSWER))
-    for _ in range(steps):
-        words = torch.stack([usable[torch.randperm(len(usable))[:16]] for _ in range(32)])
-        rows = torch.cat([words.repeat(1, 3), mark, words[:, -1:]], dim=1)
-        scores = model(input_ids=rows).logits[:, 15:-1]  # only what was there before can be known
-        loss = cross_entropy(scores.flatten(0, 1), rows[:, 16:].flatten())
+    for step in range(steps):
+        length = 3 + step % 10
+        words = torch.stack([usable[torch.randperm(len(usable))[:length]] for _ in range(32)])
+        rows = torch.cat([words.repeat(1, 2), mark, words[:, -1:]], dim=1)
+        scores = model(input_ids=rows).logits[:, length - 1 : -1]  # only what was there before can be known
+        loss = cross_entropy(scores.flatten(0, 1), rows[:, length:].flatten()) + cross_entropy(
+            scores[:, -1], rows[:, -1]
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

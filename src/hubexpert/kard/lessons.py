@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hubexpert.lm import encode
+from hubexpert.lm import encode, options
 from hubexpert.records import Example, TrainingExample
 
 Retrieve = Callable[[list[str]], list[list[str]]]  # queries -> the passages of each, the best first
@@ -45,9 +45,8 @@ def with_passages(examples: Sequence[Example], retrieve: Retrieve) -> tuple[Exam
 
 
 def query(example: Example) -> str:
-    """What is known of an example before it is answered: its input, and the choices that this does not name."""
-    said = example.input.casefold()
-    return "\n".join([example.input, *(choice for choice in example.choices if choice.casefold() not in said)])
+    """What a question is looked up by: its input, and the choices where they are listed behind it."""
+    return "\n".join([example.input, *options(example)])
 
 
 def fitted_passages(tokenizer: Any, example: Example, passages: Sequence[str], room: int) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ def fitted_passages(tokenizer: Any, example: Example, passages: Sequence[str], r
         prompt = encode(tokenizer, example.model_copy(update={"passages": tuple(some)}), "").prompt
         return len(prompt) + longest <= room
 
-    if fits(passages):
+    if not passages or fits(passages):
         return tuple(passages)
     whole = _most(len(passages), lambda count: fits(passages[:count]))
     kept, last = tuple(passages[:whole]), passages[whole]
@@ -88,7 +87,7 @@ def _most(limit: int, holds: Callable[[int], bool]) -> int:
 
 def _between_words(text: str, end: int) -> str:
     """The text up to there without a part of a word, unless it is all one word."""
-    if not text[end : end + 1].isspace():
+    if not any(character.isspace() for character in text[max(0, end - 1) : end + 1]):
         words = text[:end].rsplit(maxsplit=1)
-        end = end if len(words) < 2 else len(text[:end]) - len(words[1])
+        end = end if len(words) < 2 else end - len(words[1])
     return text[:end].rstrip()
