@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubexpert.errors import HubExpertError
 from hubexpert.kard.lessons import fitted_passages, lessons, query, with_passages
 from hubexpert.lm import Lm, encode, mean_nll, user_turn
 from hubexpert.records import Example
@@ -31,7 +32,8 @@ def test_a_lesson_has_the_passages_that_its_rationale_finds() -> None:
         assert each.example.reasoned
         assert each.example.passages == (f"on {each.example.rationale}", "and more")
     assert made[2].example.reply == "as c says\nAnswer: it is 2"
-    assert lessons(EXAMPLES, ((),) * 4, echoed) == lessons((), (), echoed) == ()
+    with pytest.raises(HubExpertError, match="None of 4 examples has a rationale"):
+        lessons(EXAMPLES, ((),) * 4, echoed)
 
 
 @given(st.lists(st.integers(0, 5), min_size=4, max_size=4).filter(any))

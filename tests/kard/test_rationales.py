@@ -72,7 +72,7 @@ def test_a_rationale_of_its_own_is_not_asked_for(tmp_path: Path) -> None:
         found = distilled((EXAMPLES[0], TOLD), server.url, tmp_path / "j", samples=1)
         (asked,) = server.seen
     assert word_of(asked) == "a"
-    assert TOLD.rationale in asked.question
+    assert str(TOLD.rationale) in asked.question
     assert found.rationales[1] == (TOLD.rationale,)
     assert (found.given, found.asked, found.kept) == (1, 1, 2)
 
@@ -112,6 +112,7 @@ def test_what_is_of_no_use_is_left_out_and_counted(tmp_path: Path) -> None:
         ("YES!", "answer-only"),
         ("**no**", "answer-only"),
         ("So the answer is: yes", "answer-only"),
+        ("(B)", "answer-only"),
         (f"It is warm. {ANSWER.lower()} yes", "answer-mark"),
         (f"</question {'ab' * 8}>", "echoes-prompt"),
         ("word " * LONGEST, "too-long"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hubexpert.errors import HubExpertError
 from hubexpert.lm import encode, options
 from hubexpert.records import Example, TrainingExample
 
@@ -21,9 +22,17 @@ def lessons(
         examples: the questions.
         rationales: of each example.
         retrieve: gives the passages of each query.
+
+    Raises:
+        HubExpertError: no example has a rationale.
     """
     pairs = [(example, r) for example, told in zip(examples, rationales, strict=True) for r in told]
-    found = retrieve([rationale for _, rationale in pairs]) if pairs else []
+    if not pairs:
+        raise HubExpertError(
+            f"None of {len(examples)} examples has a rationale that could be learned from.",
+            fix="name a stronger model under `data.teacher`, or set `data.kard.verified: false`",
+        )
+    found = retrieve([rationale for _, rationale in pairs])
     questions = sum(1 for told in rationales if told)
     counts = [len(told) for told in rationales for _ in told]
     return tuple(

@@ -4,6 +4,7 @@ import unicodedata
 
 from hubexpert.answers.lead import after_lead
 from hubexpert.answers.normal import finished, normal, plain
+from hubexpert.metrics import names_choice
 from hubexpert.records import ANSWER, Example, Reply
 
 LONGEST = 2000  # characters; three sentences that are longer are none
@@ -50,4 +51,5 @@ def _is_answer(text: str, example: Example) -> bool:
     """Whether the text is the gold output, or another choice, and no more but for a lead ("The answer is")."""
     known = {normal(each) for each in (example.output, *example.choices)}
     rest = after_lead(plain(text), whole=True)
-    return normal(text) in known or (bool(rest) and finished(rest or "") in known)
+    letter = " " not in text and names_choice(text, example.choices)
+    return letter or normal(text) in known or (bool(rest) and finished(rest or "") in known)
