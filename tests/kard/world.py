@@ -113,9 +113,7 @@ def base(seed: int, *, steps: int = 200) -> Lm:
         words = torch.stack([usable[torch.randperm(len(usable))[:length]] for _ in range(32)])
         rows = torch.cat([words.repeat(1, 2), mark, words[:, -1:]], dim=1)
         scores = model(input_ids=rows).logits[:, length - 1 : -1]  # only what was there before can be known
-        loss = cross_entropy(scores.flatten(0, 1), rows[:, length:].flatten()) + cross_entropy(
-            scores[:, -1], rows[:, -1]
-        )
+        loss = cross_entropy(scores.mT, rows[:, length:]) + cross_entropy(scores[:, -1], rows[:, -1])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -145,5 +143,5 @@ def accuracy(
 
 def solved(model: Lm, test: Sequence[Example]) -> float:
     """The share of the examples that the model answers rightly."""
-    longest = max(answer_length(model.tokenizer, test), 8)
+    longest = answer_length(model.tokenizer, test)
     return fmean(examine(model, test, "exact_match", max_new_tokens=longest)[0].values)

@@ -15,7 +15,7 @@ def lessons(
 ) -> tuple[TrainingExample, ...]:
     """Each rationale as an answer, with the passages that it finds: question and passages → rationale, then output.
 
-    L = −(1/nl) Σ Σ log p(rationale, output | question, passages) (KARD, eq. 2). Where questions have different numbers
+    L = −(1/nl) Σ Σ log p(rationale, output | question, passages). Where questions have different numbers
     of rationales their weights, of mean 1, let every question count alike. An example without a rationale gives none.
 
     Args:

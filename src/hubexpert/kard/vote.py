@@ -1,4 +1,4 @@
-"""Self-consistency: of several sampled answers the one that most of them come to (arXiv 2203.11171; KARD, 4.3)."""
+"""Self-consistency: of several sampled answers the one that most of them come to (arXiv 2203.11171)."""
 
 from collections import Counter
 from collections.abc import Sequence
