@@ -174,10 +174,14 @@ def _template() -> jinja2.Template:
 
 def user_turn(example: Example) -> str:
     """What the user says: instruction, passages, input, and the choices unless the text names them all already."""
-    said = f"{example.instruction}\n{example.input}".lower()
-    options = () if all(choice.lower() in said for choice in example.choices) else example.choices
     told = {"instruction": example.instruction, "passages": example.passages, "input": example.input}
-    return _template().render(told, options=options)
+    return _template().render(told, options=options(example))
+
+
+def options(example: Example) -> tuple[str, ...]:
+    """The choices, as they are listed behind the input; none where instruction and input name them all already."""
+    said = f"{example.instruction}\n{example.input}".lower()
+    return () if all(choice.lower() in said for choice in example.choices) else example.choices
 
 
 def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ()) -> str:

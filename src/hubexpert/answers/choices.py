@@ -7,6 +7,7 @@ from hubexpert.answers.lead import after_lead
 from hubexpert.answers.normal import CLOSING, PUNCTUATION, folded, normal, plain
 
 TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
+OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 NONE = ""
 _BRACKETS = "()[]"
 
@@ -20,6 +21,12 @@ def named(text: str, choices: Sequence[str], *, whole: bool = True) -> set[str]:
     """
     names = [normal(choice) for choice in choices]
     return _named(plain(text, whole=whole), _texts(names), _letters(names), {*names, NONE}, whole, led=False)
+
+
+def opposite(truth: str) -> str:
+    """The other one of yes and no, or of true and false, spelled alike."""
+    other = OPPOSITES[normal(truth)]
+    return other.capitalize() if truth[:1].isupper() else other
 
 
 def _named(

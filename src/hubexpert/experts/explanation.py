@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from hubexpert.answers.choices import OPPOSITES
 from hubexpert.metrics import exact_match
 from hubexpert.records import Example, Reply
 
@@ -20,7 +21,6 @@ NUMBER = re.compile(r"[$€£]?\s*-?\d[\d,]*(?:\.\d+)?\s*%?")
 BREAK = re.compile(r"[\"'”’)\]]*\s*(?:[.:;!–—-]+[\"'”’)\]]*(?:\s+|$)|$)|,?\s+(?=(?:because|since|as)\b)", re.IGNORECASE)
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?![a-z])|(?<=[。！？])(?=.)")
 NO_END = re.compile(r"^\d{1,2}\.$|(?:^|[\s(.])(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|Fig|vs|cf|etc|e\.g|i\.e)\.$")
-OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
 
 def read_explanation(reply: Reply, example: Example, *, mark: str) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubexpert.answers.choices import TRUTHS
+from hubexpert.answers.choices import OPPOSITES, TRUTHS, opposite
 from hubexpert.answers.normal import normal
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Example
@@ -78,9 +78,7 @@ def labels_of(shots: Sequence[Example]) -> tuple[str, ...]:
 
 def _opposites(outputs: dict[str, str]) -> list[str]:
     """Of a lone yes, no, true or false the other one, spelled alike."""
-    other = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
-    lone = [(form, text) for form, text in outputs.items() if other[form] not in outputs]
-    return [other[form].capitalize() if text[:1].isupper() else other[form] for form, text in lone]
+    return [opposite(text) for form, text in outputs.items() if OPPOSITES[form] not in outputs]
 
 
 def _shown(shots: Sequence[Example]) -> tuple[Example, ...]:

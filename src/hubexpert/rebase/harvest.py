@@ -15,7 +15,7 @@ from hubexpert.rebase.retrieve import Rows, names_task, retrieve
 from hubexpert.rebase.score import Scores
 from hubexpert.rebase.transform import transform_prompt
 from hubexpert.recipe import RebaseSection, TaskSection
-from hubexpert.records import Example, Harvest, Origin, RefusedRow, Row, TeacherCounts, TrainingExample
+from hubexpert.records import Example, Harvest, Origin, RefusedRow, Row, TrainingExample
 from hubexpert.teacher import Teacher
 from hubexpert.teacher.reply import printable
 from hubexpert.workspace import Journal
@@ -71,7 +71,7 @@ def rebase(
     drafts = _once(drafts)
     if section.checked:
         drafts, more = checked(drafts, form, teacher, journal, quiet=quiet)
-        counts = _sum(counts, more)
+        counts += more
     kept = []
     for each, draft in zip(asked, drafts, strict=True):
         if isinstance(draft, Example):
@@ -143,7 +143,3 @@ def _origin(row: Row, closeness: float) -> Origin:
 
 def _refused(origin: Origin, text: str, code: str) -> RefusedRow:
     return RefusedRow(code=code, reason=REASONS[code], text=text, **origin.place)
-
-
-def _sum(first: TeacherCounts, second: TeacherCounts) -> TeacherCounts:
-    return TeacherCounts(**{name: getattr(first, name) + getattr(second, name) for name in TeacherCounts.model_fields})

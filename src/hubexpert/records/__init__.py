@@ -30,7 +30,7 @@ from hubexpert.records.discovery import (
     as_tuple,
 )
 from hubexpert.records.examples import ANSWER, Example, Rationales, Reply, TeacherCounts
-from hubexpert.records.knowledge import Passage
+from hubexpert.records.knowledge import Distilled, KardReport, Passage, ReasoningCost, RetrievalScore
 from hubexpert.records.mixture import Build, ExpertRecord, TokenShares, Tried, Tuning
 from hubexpert.records.record import Record, Refused, Revision, Source
 from hubexpert.records.report import (
@@ -64,10 +64,12 @@ __all__ = [
     "DatasetUse",
     "Difference",
     "Discovery",
+    "Distilled",
     "Diversity",
     "Example",
     "ExpertRecord",
     "Harvest",
+    "KardReport",
     "Measured",
     "Method",
     "MethodReport",
@@ -76,6 +78,7 @@ __all__ = [
     "Protocol",
     "Published",
     "Rationales",
+    "ReasoningCost",
     "Record",
     "Refused",
     "RefusedRow",
@@ -83,6 +86,7 @@ __all__ = [
     "Relative",
     "Reply",
     "Report",
+    "RetrievalScore",
     "Revision",
     "Row",
     "Score",

@@ -1,6 +1,6 @@
 """Labelled examples, and what the teacher says of them."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -57,6 +57,10 @@ class TeacherCounts(Record):
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """What came of the questions of both."""
+        return self.model_validate({name: told + getattr(other, name) for name, told in self})
 
 
 class Rationales(Record):

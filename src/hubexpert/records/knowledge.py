@@ -1,8 +1,10 @@
-"""Passages of the knowledge that a task rests on."""
+"""Passages of the knowledge that a task rests on, rationales that lead to them, and what both are worth."""
 
 from pydantic import Field
 
+from hubexpert.records.examples import TeacherCounts
 from hubexpert.records.record import Record, Source
+from hubexpert.records.report import SystemScore
 
 
 class Passage(Record):
@@ -13,3 +15,60 @@ class Passage(Record):
     part: int = Field(description="from 0, of the passages of that text")
     title: str = ""
     text: str
+
+
+class Distilled(Record):
+    """The rationales of examples, and what came of those that the teacher was asked for.
+
+    All that were asked for are among `rationales`, or `refused`.
+    """
+
+    rationales: tuple[tuple[str, ...], ...] = Field(description="of each example, in the examples' order")
+    given: int = Field(default=0, description="examples whose own rationale counts: the teacher was not asked")
+    asked: int = Field(default=0, description="rationales that the teacher was asked for")
+    refused: dict[str, int] = Field(default={}, description="reason code -> rationales that were left out")
+    verified: int = Field(default=0, description="kept because the base comes to the gold output by them")
+    unverifiable: int = Field(default=0, description="kept unseen: there is no other output to prefer")
+    teacher: TeacherCounts = TeacherCounts()
+
+    @property
+    def kept(self) -> int:
+        """How many rationales there are."""
+        return sum(map(len, self.rationales))
+
+    @property
+    def without(self) -> int:
+        """How many examples have none; nothing is distilled of them."""
+        return sum(not each for each in self.rationales)
+
+
+class RetrievalScore(Record):
+    """How much of the gold facts one way to look passages up finds, with a 95 % bootstrap interval of `recall_5`."""
+
+    name: str
+    recall_1: float = Field(description="the mean share of a question's gold facts that is the first passage")
+    recall_5: float = Field(description="the same among the first five")
+    low: float
+    high: float
+    n: int = Field(description="questions whose gold facts are known")
+
+
+class ReasoningCost(Record):
+    """What an answer with passages and a rationale costs, over a direct one to the same question."""
+
+    prompt_tokens: float
+    answer_tokens: float
+    seconds: float | None = Field(default=None, description="None where it was not measured")
+
+
+class KardReport(Record):
+    """What rationales and passages are worth on held-out examples, and what they cost.
+
+    `systems` are the trained model without passages, with those of BM25, with reranked ones, and with those that the
+    gold side finds: a bound for any reranker.
+    """
+
+    distilled: Distilled
+    retrieval: tuple[RetrievalScore, ...] = ()
+    systems: tuple[SystemScore, ...] = ()
+    cost: ReasoningCost | None = None
