@@ -1,6 +1,7 @@
 """What is trained starts from the same weights every time; learning rate and epochs are chosen by what was left out."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from hubexpert.trained import (
     single_start,
     trained,
 )
-from hubexpert.tune import tune
+from hubexpert.tune import Fold, tune
 from hubexpert.workspace import Journal
 from tests import tiny
 
@@ -161,8 +162,8 @@ def test_a_finished_fold_is_not_trained_again(model: Lm, tmp_path: Path) -> None
     encoded = encode_all(model, SHOTS)
 
     def tuned(opening: Any) -> Any:
-        count = len(encoded)
-        return tune(opening, encoded, learned.section, learned.journal, "x", shots=count, seed=0, label="", quiet=True)
+        how: dict[str, Any] = {"groups": learned.groups, "seed": 0, "label": "", "quiet": True}
+        return tune(opening, encoded, learned.section, learned.journal, "x", **how)
 
     first = tuned(lambda: opened(model, start, learned.section))
     assert len(learned.journal.read()) == 4
@@ -171,6 +172,28 @@ def test_a_finished_fold_is_not_trained_again(model: Lm, tmp_path: Path) -> None
         raise AssertionError("it was opened again")
 
     assert tuned(never) == first
+
+
+def test_what_is_learned_of_one_shot_is_left_out_together(model: Lm, tmp_path: Path) -> None:
+    """With three rationales of every question, a fold holds all three or none."""
+    told = [shot.model_copy(update={"rationale": f"why {n}"}) for shot in SHOTS for n in range(3)]
+    learned = replace(lesson(tmp_path, learning_rate=[1e-3], folds=2, epochs=1), examples=as_lesson(told))
+    assert [shot.input for shot in learned.questions] == [shot.input for shot in SHOTS]
+    seen: list[Fold] = []
+
+    def elsewhere(folds: Sequence[Fold]) -> None:
+        seen.extend(folds)
+        learned.journal.extend({fold.entry: [[0.5]] * len(fold.part) for fold in folds})
+
+    def never() -> Any:
+        raise AssertionError("it was opened here")
+
+    encoded = encode_all(model, told)
+    how: dict[str, Any] = {"groups": learned.groups, "seed": 0, "label": "", "elsewhere": elsewhere, "quiet": True}
+    tune(never, encoded, learned.section, learned.journal, "x", **how)
+    assert sorted(place for fold in seen for place in fold.part) == list(range(len(told)))
+    for fold in seen:
+        assert {place // 3 for place in fold.part} == {place // 3 for place in fold.part if place % 3 == 2}
 
 
 def test_one_rate_without_folds_is_taken_as_it_is(model: Lm, tmp_path: Path) -> None:

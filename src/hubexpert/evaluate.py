@@ -36,7 +36,7 @@ def compare(model: Lm, contest: Contest, journal: Journal, *, removed: int) -> R
     """
     notes = {system.name: system.note for system in systems(model, contest)}
     results = measure_all(model, contest, journal)
-    shots, seed = contest.lesson.shots, contest.lesson.seed
+    shots, seed = contest.lesson.questions, contest.lesson.seed
     found = report(results, notes, shots, contest.test, contest.metric, seed=seed, removed=removed)
     return found.model_copy(update={"contributions": contributed(model, contest, journal)})
 

@@ -27,7 +27,8 @@ from hubexpert.workspace import Journal, fingerprint
 class Lesson:
     """What is learned from and how, equal for all that are compared. `checkpoints` is a folder of this lesson alone.
 
-    `examples` begin with the shots. With `workers` other processes train; what is learned is the same up to rounding.
+    `examples` begin with the shots: an example for each of a shot's rationales where they are distilled. With `workers`
+    other processes train; what is learned is the same up to rounding.
     """
 
     examples: tuple[TrainingExample, ...]
@@ -42,6 +43,19 @@ class Lesson:
     def shots(self) -> tuple[Example, ...]:
         """The shots among the examples: those that were made of no row."""
         return tuple(each.example for each in self.examples if each.origin is None)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The shots' places, those of one question together."""
+        found: dict[tuple[object, ...], list[int]] = {}
+        for place, shot in enumerate(self.shots):
+            found.setdefault((shot.instruction, shot.input, shot.choices, shot.output), []).append(place)
+        return tuple(map(tuple, found.values()))
+
+    @property
+    def questions(self) -> tuple[Example, ...]:
+        """One of the shots of each question."""
+        return tuple(self.shots[group[0]] for group in self.groups)
 
     def place(self, name: str, key: object) -> Path:
         """The folder for the checkpoints of the training called `name` that `key` tells from others."""
@@ -126,7 +140,7 @@ def trained(
         section,
         lesson.journal,
         key,
-        shots=len(lesson.shots),
+        groups=lesson.groups,
         seed=lesson.seed,
         label=f"tuning {name}",
         elsewhere=(

@@ -32,7 +32,7 @@ def tune(
     journal: Journal,
     key: object,
     *,
-    shots: int,
+    groups: Sequence[Sequence[int]],
     seed: int,
     label: str,
     elsewhere: Callable[[Sequence[Fold]], None] | None = None,
@@ -47,11 +47,11 @@ def tune(
 
     Args:
         opened: opens what is to be trained on the base, as it starts; closing it leaves the base as it was.
-        encoded: the shots, and after them what else is learned from: it is never left out.
+        encoded: the shots, and what else is learned from: it is never left out.
         section: the learning rates, folds and epochs.
         journal: where every finished fold is kept.
         key: what the result depends on besides the examples and the section.
-        shots: how many there are.
+        groups: the shots, as places among `encoded`: those of one question are left out together.
         seed: of the folds, and of training.
         label: what the progress calls it.
         elsewhere: trains folds in other processes, and leaves what was found in the journal; by default all are trained
@@ -59,9 +59,9 @@ def tune(
         quiet: no progress.
     """
     rates = sorted(section.learning_rate)
-    if not section.folds or section.epochs == 0 or shots < 2:
+    if not section.folds or section.epochs == 0 or len(groups) < 2:
         return Tuning(learning_rate=section.learning_rate[0], epochs=section.epochs)
-    trainings = _trainings(encoded, section, key, shots=shots, seed=seed, label=label)
+    trainings = _trainings(encoded, section, key, groups, seed=seed, label=label)
     done = journal.read()
     missing = [fold for fold in trainings if fold.entry not in done]
     if elsewhere is not None and missing:
@@ -86,10 +86,17 @@ def tune(
 
 
 def _trainings(
-    encoded: Sequence[Encoded], section: TrainSection, key: object, *, shots: int, seed: int, label: str
+    encoded: Sequence[Encoded],
+    section: TrainSection,
+    key: object,
+    groups: Sequence[Sequence[int]],
+    *,
+    seed: int,
+    label: str,
 ) -> list[Fold]:
     """Every learning rate, the smallest first, with every fold."""
-    parts = folds(shots, section.folds, seed=seed)
+    dealt = folds(len(groups), section.folds, seed=seed)
+    parts = [sorted(place for group in part for place in groups[group]) for part in dealt]
     texts = [[*e.prompt, *e.answer, *([] if e.weight == 1 else [e.weight])] for e in encoded]
     return [
         Fold(

@@ -25,11 +25,11 @@ def _lorahub(model: Lm, contest: Contest) -> System:
     @contextmanager
     def opened() -> Iterator[Form]:
         factors = [factors_of(model, source) for source in contest.experts]
-        weights = lorahub(model, factors, lesson.shots, seed=lesson.seed)
+        weights = lorahub(model, factors, lesson.questions, seed=lesson.seed)
         with on_base(model, single_start(weighted(factors, weights))) as form:
             yield form
 
-    depends = {"shots": list(lesson.shots), "seed": lesson.seed, "experts": list(contest.experts)}
+    depends = {"shots": list(lesson.questions), "seed": lesson.seed, "experts": list(contest.experts)}
     return System("lorahub", opened, depends, "static weights by 40 evaluations of a gradient-free search")
 
 

@@ -15,13 +15,13 @@ from hubexpert.trained import single_start
 
 def commonest(model: Lm, contest: Contest) -> System | None:
     """`majority`: the shots' commonest output every time; None where there is none."""
-    values = majority.majority(contest.lesson.shots, contest.test, contest.metric)
+    values = majority.majority(contest.lesson.questions, contest.test, contest.metric)
 
     @contextmanager
     def opened() -> Iterator[Form]:
         yield Form(model, values=tuple(values or ()))
 
-    return System("majority", opened, {"shots": list(contest.lesson.shots)}) if values else None
+    return System("majority", opened, {"shots": list(contest.lesson.questions)}) if values else None
 
 
 def base(model: Lm) -> System:
@@ -36,7 +36,7 @@ def base(model: Lm) -> System:
 
 def base_shots(model: Lm, contest: Contest) -> System | None:
     """`base-shots`: the base with as many shots in its prompt as fit; None where none does."""
-    shots, longest = contest.lesson.shots, answer_length(model.tokenizer, contest.lesson.shots)
+    shots, longest = contest.lesson.questions, answer_length(model.tokenizer, contest.lesson.shots)
     shown = shots_that_fit(model, shots, contest.test, max_new_tokens=longest, seed=contest.lesson.seed)
 
     @contextmanager
