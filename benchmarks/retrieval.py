@@ -130,7 +130,8 @@ def measure(name: str, data: Path, questions: int, work: Path, section: KardSect
     known, learned, measured = TASKS[name](data)
     chosen = np.random.default_rng(SEED).permutation(len(learned))[:questions]
     drawn = [learned[at] for at in chosen]
-    pools = gather([each.question for each in drawn], [each.rationale for each in drawn], known.search, known.scores)
+    asked, because = [each.question for each in drawn], [each.rationale for each in drawn]
+    pools = gather(asked, because, known.search, known.scores, depth=RETRIEVED)
     by_question = known.search([each.question for each in measured], RETRIEVED)
     by_rationale = known.search([each.rationale for each in measured], RETRIEVED)
     reranker = start("packaged", "bi", seed=SEED)

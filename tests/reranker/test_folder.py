@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hubexpert.errors import HubExpertError
+from hubexpert.localhub import Store
 from hubexpert.reranker.folder import load, read_record, save
 from hubexpert.reranker.models import Reranker, start
 from hubexpert.reranker.rank import rerank
@@ -65,10 +66,14 @@ def test_a_model_that_is_of_the_kind_already_is_taken_as_it_is(kind: Kind, tiny:
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_cross_encoder_may_be_a_plain_model(tiny: Path) -> None:
-    """One of transformers, without a list of modules; for the other kinds such a model will not do."""
+def test_a_cross_encoder_may_be_a_plain_model(tiny: Path, store: Store) -> None:
+    """One of transformers, without a list of modules, here or on the Hub; for the other kinds it will not do."""
     plain = tiny.with_name(f"{tiny.name}-plain")
-    assert start(str(plain), "cross", seed=0, device="cpu").kind == "cross"
+    commit = store.add_folder("rerankers/plain", plain)
+    here, there = (start(name, "cross", seed=0, device="cpu") for name in (str(plain), "rerankers/plain"))
+    assert there.start == f"rerankers/plain@{commit}"
+    first, second = (rerank(one, [QUESTION], [PASSAGES])[0] for one in (here, there))
+    np.testing.assert_array_equal(first, second)
     with pytest.raises(HubExpertError, match="cannot be loaded as a reranker"):
         start(str(plain), "late", seed=0, device="cpu")
 

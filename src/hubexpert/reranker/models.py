@@ -56,7 +56,7 @@ def start(name: str, kind: Kind, *, seed: int, device: str | None = None) -> Rer
     if kind == "bi":
         encoder = load_encoder(name, device=device)
         return Reranker(kind, encoder.name, encoder.model.eval())
-    with loading(name, "a reranker", fix=FIX), torch.random.fork_rng():
+    with loading(name, "a reranker", fix=FIX), torch.random.fork_rng(devices=[]):
         found = located(name, bare=kind == "cross")
         torch.manual_seed(seed)
         model = crossed(found.folder, device) if kind == "cross" else _late(found.folder, device)

@@ -18,7 +18,7 @@ BATCH = {"cuda": 256, "cpu": 32}  # texts that the model reads at once
 
 
 def rerank(
-    reranker: Reranker, questions: Sequence[str], passages: Sequence[Sequence[str]], *, quiet: bool = True
+    reranker: Reranker, questions: Sequence[str], passages: Sequence[Sequence[str]], *, quiet: bool = False
 ) -> list[Floats]:
     """f(x, d) of every question and each of its passages, in the order given.
 
