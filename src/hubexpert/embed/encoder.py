@@ -16,6 +16,7 @@ from hubexpert.recipe import is_folder
 
 Floats = NDArray[np.float32]
 PACKAGED = "packaged"
+FIX = "set `data.encoder` to one that sentence-transformers loads from safetensors without remote code"
 BATCH = {"cuda": 256, "cpu": 32}  # texts that the encoder reads at once
 
 
@@ -37,6 +38,21 @@ class Encoder:
     model: Any
 
 
+@dataclass(frozen=True)
+class Located:
+    """The files of a model on this machine.
+
+    Attributes:
+        name: `located` finds the same one by it, also on another machine.
+        origin: its repository and commit; or `folder` and the digest of its files.
+        folder: where they are.
+    """
+
+    name: str
+    origin: tuple[str, str]
+    folder: Path
+
+
 def load_encoder(name: str, *, device: str | None = None) -> Encoder:
     """The sentence encoder called `name`, from safetensors, without code of its own.
 
@@ -47,26 +63,48 @@ def load_encoder(name: str, *, device: str | None = None) -> Encoder:
     Raises:
         HubExpertError: sentence-transformers or the package is missing, or the encoder cannot be had or loaded.
     """
-    library = _library()
-    with _loading(name):
-        if name == PACKAGED or is_folder(name):
-            folder = packaged() if name == PACKAGED else Path(name).expanduser().resolve()
-            called, origin = name if name == PACKAGED else str(folder), ("folder", digest(folder))
-        else:
-            repo, _, revision = name.partition("@")
-            source = hub.resolve(repo, revision=revision or None)
-            folder = from_hub(source)
-            called, origin = f"{source.repo}@{source.revision}", (source.repo, source.revision)
-        check(folder)
-        model = library.SentenceTransformer(
-            str(folder),
-            device=device or _device(),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
-        )
+    with loading(name, "a sentence encoder", fix=FIX):
+        found = located(name)
+        model = library().SentenceTransformer(str(found.folder), **opening(device))
         dimensions = int(model.get_embedding_dimension())
-    return Encoder(called, (*origin, dimensions), dimensions, model)
+    return Encoder(found.name, (*found.origin, dimensions), dimensions, model)
+
+
+def located(name: str, *, bare: bool = False) -> Located:
+    """Where the files of the model called `name` are, after they were downloaded if they had to be.
+
+    Args:
+        name: as for `load_encoder`.
+        bare: whether a model without a list of modules, a plain one of transformers, will do.
+
+    Raises:
+        HubExpertError: it cannot be had.
+        ValueError: it holds pickles, or is no model.
+    """
+    if name == PACKAGED or is_folder(name):
+        folder = packaged() if name == PACKAGED else Path(name).expanduser().resolve()
+        found = Located(name if name == PACKAGED else str(folder), ("folder", digest(folder)), folder)
+    else:
+        repo, _, revision = name.partition("@")
+        source = hub.resolve(repo, revision=revision or None)
+        folder = from_hub(source, bare=bare)
+        found = Located(f"{source.repo}@{source.revision}", (source.repo, source.revision), folder)
+    check(found.folder, bare=bare)
+    return found
+
+
+def opening(device: str | None) -> dict[str, Any]:
+    """What makes any class of sentence-transformers open a folder from safetensors, without code of its own.
+
+    Args:
+        device: a torch device; by default CUDA where there is one, else the CPU.
+    """
+    return {
+        "device": device or _device(),
+        "local_files_only": True,
+        "trust_remote_code": False,
+        "model_kwargs": {"use_safetensors": True},
+    }
 
 
 def encode(encoder: Encoder, texts: Sequence[str], *, batch_size: int | None = None) -> Floats:
@@ -94,7 +132,12 @@ def encode(encoder: Encoder, texts: Sequence[str], *, batch_size: int | None = N
     return vectors
 
 
-def _library() -> Any:
+def library() -> Any:
+    """The module `sentence_transformers`.
+
+    Raises:
+        HubExpertError: it is not installed.
+    """
     try:
         import sentence_transformers
     except ImportError as error:
@@ -114,15 +157,13 @@ def _device() -> str:
 
 
 @contextmanager
-def _loading(name: str) -> Iterator[None]:
-    """Within the block an encoder that cannot be loaded is one sentence and a fix."""
+def loading(name: str, what: str, *, fix: str) -> Iterator[None]:
+    """Within the block a model `name` that cannot be loaded as `what` is one sentence and a fix."""
+    library()
     from safetensors import SafetensorError
 
     foreign = (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError, SafetensorError)
     try:
         yield
     except foreign as error:
-        raise HubExpertError(
-            f"{name} cannot be loaded as a sentence encoder: {first_line(error)}",
-            fix="set `data.encoder` to one that sentence-transformers loads from safetensors without remote code",
-        ) from error
+        raise HubExpertError(f"{name} cannot be loaded as {what}: {first_line(error)}", fix=fix) from error

@@ -34,8 +34,12 @@ def packaged() -> Path:
     return folder
 
 
-def from_hub(source: Source) -> Path:
+def from_hub(source: Source, *, bare: bool = False) -> Path:
     """The folder of the encoder at its commit, with the folders that its list of modules names and nothing else.
+
+    Args:
+        source: the repository.
+        bare: whether one without a list of modules will do.
 
     Raises:
         HubExpertError: it is no encoder, or cannot be had.
@@ -44,6 +48,8 @@ def from_hub(source: Source) -> Path:
     try:
         folders = _folders(hub.read_json(source, MODULES))
     except hub.SourceError as error:
+        if error.kind == "missing" and bare:
+            return hub.snapshot(source, FILES)
         if error.kind != "missing":
             raise
         raise HubExpertError(
@@ -52,14 +58,19 @@ def from_hub(source: Source) -> Path:
     return hub.snapshot(source, FILES, folders=folders)
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, *, bare: bool = False) -> None:
     """Nothing, where the folder holds an encoder without pickles.
+
+    Args:
+        folder: of the encoder.
+        bare: whether one without a list of modules will do.
 
     Raises:
         ValueError: it does not.
     """
     try:
-        folders = _folders(json.loads((folder / MODULES).read_text(encoding="utf-8")))
+        whole = not bare or (folder / MODULES).is_file()
+        folders = _folders(json.loads((folder / MODULES).read_text(encoding="utf-8"))) if whole else []
     except (OSError, RecursionError) as error:
         raise ValueError(f"it has no {MODULES}, which lists an encoder's modules") from error
     for place in (folder, *(folder / path for path in folders)):

@@ -74,7 +74,7 @@ class KardSection(Section):
             null does without.
         model: what the reranker starts from; by default `data.encoder`.
         candidates: how many passages of a question a step of its training compares.
-        sharpness: the temperature of the reranker's scores (tau 1), and of BM25's (tau 2).
+        sharpness: the temperature of the reranker's scores (tau 1), and of BM25's as shares of the best (tau 2).
         epochs: of its training.
         learning_rate: of its training.
         votes: how many answers are sampled at test time, of which the commonest counts; 1 is greedy.
@@ -88,7 +88,7 @@ class KardSection(Section):
     reranker: Literal["bi", "cross", "late"] | None = "bi"
     model: str | None = None
     candidates: Annotated[int, Field(ge=2)] = 8
-    sharpness: tuple[Positive, Positive] = (0.05, 1.0)
+    sharpness: tuple[Positive, Positive] = (0.05, 0.2)
     epochs: Annotated[int, Field(gt=0)] = 3
     learning_rate: Positive = 1e-4
     votes: Annotated[int, Field(gt=0)] = 1

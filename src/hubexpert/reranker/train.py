@@ -1,0 +1,157 @@
+"""The training of a reranker: a plain loop, which goes on from its last epoch when it was killed."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubexpert.progress import track
+from hubexpert.recipe import KardSection
+from hubexpert.reranker.candidates import Pool, draw
+from hubexpert.reranker.loss import divergence
+from hubexpert.reranker.models import Reranker, compare
+from hubexpert.reranker.record import RerankerRecord
+
+Texts = Callable[[Sequence[int]], Sequence[str]]
+BATCH = 8  # questions of a step
+WARM_UP = 0.1  # share of the steps in which the learning rate rises
+LEAST, HELD_OUT, MOST = 10, 0.1, 200  # questions from which some are held out, which share, and at most how many
+CHECKPOINT = "epoch.pt"
+
+
+def train(
+    reranker: Reranker,
+    pools: Sequence[Pool],
+    texts: Texts,
+    section: KardSection,
+    checkpoints: Path,
+    *,
+    seed: int,
+    quiet: bool = False,
+) -> RerankerRecord:
+    """Train the reranker in place to minimise KL(P‖Q); says what came of it.
+
+    AdamW with a linear warm-up and a cosine. A tenth of the questions is not learned from but watches: where their
+    divergence has not fallen, the weights are again those it started with.
+
+    Args:
+        reranker: at its start.
+        pools: the candidates of the questions.
+        texts: of places of passages, their texts.
+        section: candidates of a step, temperatures, epochs and learning rate.
+        checkpoints: a folder of this training alone; killed on the way, it goes on from its last epoch.
+        seed: of what is held out, the order, the candidates drawn and dropout.
+        quiet: no progress.
+    """
+    shuffled = [pools[at] for at in np.random.default_rng([seed, 0]).permutation(len(pools))]
+    watching = min(MOST, max(1, int(len(pools) * HELD_OUT))) if len(pools) >= LEAST else 0
+    held_out, learned_from = shuffled[:watching], shuffled[watching:]
+    if not learned_from:
+        return RerankerRecord(kind=reranker.kind, start=reranker.start)
+    first = {name: value.detach().cpu().clone() for name, value in reranker.model.state_dict().items()}
+    before = watch(reranker, held_out, texts, section, seed)
+    losses = _epochs(reranker, learned_from, texts, section, checkpoints, seed, quiet)
+    after = watch(reranker, held_out, texts, section, seed)
+    learned = all(map(math.isfinite, losses)) and (before is None or after is None or after < before)
+    if not learned:
+        reranker.model.load_state_dict(first)
+    return RerankerRecord(
+        kind=reranker.kind,
+        start=reranker.start,
+        questions=len(learned_from),
+        held_out=watching,
+        before=before,
+        after=after,
+        losses=losses,
+        learned=learned,
+    )
+
+
+def watch(reranker: Reranker, pools: Sequence[Pool], texts: Texts, section: KardSection, seed: int) -> float | None:
+    """The mean divergence of the questions, with the same candidates whenever it is asked; None of no questions."""
+    total = 0.0
+    for begin in range(0, len(pools), BATCH):
+        with torch.inference_mode():
+            total += float(_step(reranker, pools[begin : begin + BATCH], texts, section, [seed, 1, begin]).sum())
+    return total / len(pools) if pools else None
+
+
+def _epochs(
+    reranker: Reranker,
+    pools: Sequence[Pool],
+    texts: Texts,
+    section: KardSection,
+    checkpoints: Path,
+    seed: int,
+    quiet: bool,
+) -> tuple[float, ...]:
+    """The mean loss of each epoch; the model has learned, and is in evaluation mode."""
+    model, steps = reranker.model, math.ceil(len(pools) / BATCH)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=section.learning_rate)
+    losses = _resume(checkpoints, model, optimizer)
+    bar = track(range(len(losses) * steps, section.epochs * steps), "training the reranker", quiet=quiet)
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+        for step in bar:
+            epoch, at = divmod(step, steps)
+            if at == 0:
+                torch.manual_seed(seed + epoch)
+                turn = np.random.default_rng([seed, 2, epoch]).permutation(len(pools))
+                total = 0.0
+                model.train()
+            batch = [pools[place] for place in turn[at * BATCH : (at + 1) * BATCH]]
+            for group in optimizer.param_groups:
+                group["lr"] = section.learning_rate * pace(step, section.epochs * steps)
+            loss = _step(reranker, batch, texts, section, [seed, 3, step])
+            optimizer.zero_grad()
+            loss.mean().backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            total += float(loss.detach().sum())
+            if at == steps - 1:
+                losses = (*losses, total / len(pools))
+                _keep(checkpoints, model, optimizer, losses)
+    model.eval()
+    return losses
+
+
+def pace(step: int, steps: int) -> float:
+    """The learning rate of a step as a share of the highest: rises in a line, then falls as a cosine."""
+    warm = max(1, round(steps * WARM_UP))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _step(reranker: Reranker, pools: Sequence[Pool], texts: Texts, section: KardSection, seed: Sequence[int]) -> Tensor:
+    """The divergence of each question from candidates drawn for this step."""
+    generator = np.random.default_rng(seed)
+    drawn = [draw(pool, section.candidates, generator) for pool in pools]
+    passages = [list(texts(pool.ids[places].tolist())) for pool, places in zip(pools, drawn, strict=True)]
+    predicted = compare(reranker, [pool.question for pool in pools], passages)
+    wanted, mask = torch.zeros_like(predicted), torch.zeros_like(predicted, dtype=torch.bool)
+    for row, (pool, places) in enumerate(zip(pools, drawn, strict=True)):
+        wanted[row, : len(places)] = torch.from_numpy(pool.scores[places]).to(wanted)
+        mask[row, : len(places)] = True
+    return divergence(predicted, wanted, mask, section.sharpness)
+
+
+def _keep(checkpoints: Path, model: Any, optimizer: Any, losses: tuple[float, ...]) -> None:
+    """Write the state after an epoch, so that the file is whole or the one before."""
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    partial = checkpoints / f"{CHECKPOINT}.part"
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "losses": list(losses)}, partial)
+    partial.replace(checkpoints / CHECKPOINT)
+
+
+def _resume(checkpoints: Path, model: Any, optimizer: Any) -> tuple[float, ...]:
+    """Take up the state after the last whole epoch; the losses of the epochs until then."""
+    if not (checkpoints / CHECKPOINT).is_file():
+        return ()
+    state = torch.load(checkpoints / CHECKPOINT, map_location=model.device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return tuple(state["losses"])
