@@ -11,6 +11,7 @@ from hubexpert.recipe import read_recipe
 from hubexpert.workspace import WORKSPACE, Workspace, file_digest
 
 PUBLISHED_FILES = ("adapter_config.json", "adapter_model.safetensors", "router.safetensors")
+FINDERS = ("knowledge.json", "reranker/")  # what finds passages, where a mixture reads them
 BUILD, PUBLISH = "build", "publish"
 
 
@@ -31,6 +32,7 @@ def assemble(lock: Lock, build_folder: Path, target: Path, *, repo: str | None) 
     check_files(lock, build_folder)
     target.mkdir(parents=True, exist_ok=True)
     for name in published_files(lock):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(build_folder / name, target / name)
     write_page(lock, target, repo=repo)
 
@@ -74,7 +76,8 @@ def _weights(lock: Lock, workspace: Workspace) -> Path | None:
 
 def published_files(lock: Lock) -> tuple[str, ...]:
     """The names of the build's files that are published."""
-    return tuple(name for name in PUBLISHED_FILES if name in lock.build.files)
+    found = sorted(name for name in lock.build.files if name.startswith(FINDERS))
+    return (*(name for name in PUBLISHED_FILES if name in lock.build.files), *found)
 
 
 def check_files(lock: Lock, folder: Path) -> None:

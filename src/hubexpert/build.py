@@ -12,7 +12,7 @@ from hubexpert.moe.adapter import save
 from hubexpert.moe.listen import fold_means, mean_gates
 from hubexpert.records import Beacons, Build, ExpertRecord, Source
 from hubexpert.trained import Lesson, encode_lesson, mixture_start, trained
-from hubexpert.workspace import file_digest
+from hubexpert.workspace import digests
 
 PACKAGES = ("huggingface-hub", "peft", "safetensors", "torch", "transformers")
 
@@ -66,6 +66,6 @@ def build_mixture(
         losses=losses,
         examples=len(lesson.examples),
         beacons=told,
-        files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
+        files=digests(folder),
         packages={"hubexpert": __version__, **{name: version(name) for name in PACKAGES}},
     )

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from hubexpert import figures
 from hubexpert.card_data import added, taken
+from hubexpert.card_kard import reasoned
 from hubexpert.escape import code, fence, link, shown_name
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, other_name, roll_up
@@ -61,7 +62,14 @@ def render_card(lock: Lock, *, repo: str | None, drawn: tuple[str, ...]) -> str:
     licenses = [part.license for part in parts]
     license_id = roll_up(licenses, names=[shown_name(part.repo) for part in parts])
     header = metadata(lock, repo=repo, license_id=license_id, license_name=other_name(licenses))
-    facts = {**_facts(lock), **_comparison(lock), **_provenance(lock), **added(lock), **snippets(lock, repo)}
+    facts = {
+        **_facts(lock),
+        **_comparison(lock),
+        **_provenance(lock),
+        **added(lock),
+        **reasoned(lock),
+        **snippets(lock, repo),
+    }
     body = render("model_card.md", **facts, figures=drawn, license=license_id)
     front_matter = header.to_yaml(line_break="\n")
     return f"---\n{front_matter}\n---\n\n{body}"

@@ -12,15 +12,16 @@ LISTED = 30  # datasets by name
 
 
 def taken(lock: Lock) -> tuple[Source, ...]:
-    """The datasets, each once, of which examples were made; files of one's own are left out."""
-    used = (each.source for each in (lock.data.datasets if lock.data else ()) if each.taken)
+    """The datasets, each once, of which examples were made or passages are read; files of one's own are left out."""
+    used = [each.source for each in (lock.data.datasets if lock.data else ()) if each.taken]
+    used += lock.kard.sources if lock.kard else ()
     return tuple(dict.fromkeys(source for source in used if not is_folder(source.repo)))
 
 
 def added(lock: Lock) -> dict[str, Any]:
     """`added`: the facts as rows; None where the shots alone were trained on."""
     data = lock.data
-    if data is None:
+    if data is None or not data.datasets:
         return {"added": None}
     used = sorted((use for use in data.datasets if use.taken), key=lambda use: -sum(use.taken.values()))
     removed: Counter[str] = Counter()

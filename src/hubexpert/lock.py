@@ -14,6 +14,7 @@ from hubexpert.records import (
     Data,
     DatasetUse,
     Discovery,
+    KardReport,
     MethodReport,
     Record,
     Report,
@@ -50,6 +51,7 @@ class Lock(Record):
     data: LockedData | None = Field(default=None, description="None where the shots alone were trained on")
     build: Build
     report: Report
+    kard: KardReport | None = Field(default=None, description="None without the method of that name")
     digests: dict[str, str] = Field(description="`shots` and `test`: sha256 of the examples as read")
 
 
@@ -63,6 +65,9 @@ def locked_recipe(recipe: Recipe) -> dict[str, Any]:
         kept["task"][key] = _shortened(kept["task"][key])
     kept["data"]["encoder"] = _shortened(kept["data"]["encoder"])
     kept["data"]["datasets"] = [_shortened(name) for name in kept["data"]["datasets"]]
+    kept["data"]["kard"]["model"] = _shortened(kept["data"]["kard"]["model"])
+    if kept["data"]["knowledge"]:
+        kept["data"]["knowledge"]["sources"] = [_shortened(name) for name in kept["data"]["knowledge"]["sources"]]
     teacher = recipe.data.teacher
     if teacher is not None:
         model = {"model": _shortened(teacher.model)}
@@ -115,6 +120,15 @@ def locked_data(data: Data) -> LockedData | None:
     unread = {_shortened(repo): why for repo, why in data.unread.items()}
     digest = fingerprint(list(data.examples))
     return LockedData(examples=added, digest=digest, methods=methods, datasets=tuple(datasets), unread=unread)
+
+
+def locked_kard(report: KardReport | None) -> KardReport | None:
+    """What the lock keeps of KARD: counts and scores, no rationale, and no absolute path."""
+    if report is None:
+        return None
+    sources = [each.model_copy(update={"repo": _shortened(each.repo)}) for each in report.sources]
+    bare = report.distilled.model_copy(update={"rationales": ()})
+    return report.model_copy(update={"distilled": bare, "sources": tuple(sources)})
 
 
 def write_lock(path: Path, lock: Lock) -> None:

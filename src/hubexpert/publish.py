@@ -55,7 +55,9 @@ def _addressed(lock: Lock, folder: Path, repo: str) -> Iterator[Path]:
     """A copy of the folder whose card names `repo`, for as long as the block lasts; weights are linked, not copied."""
     with TemporaryDirectory(prefix="hubexpert-") as name:
         for file in published_files(lock):
-            Path(name, file).symlink_to((folder / file).resolve())
+            link = Path(name, file)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to((folder / file).resolve())
         write_page(lock, Path(name), repo=repo)
         yield Path(name)
 

@@ -31,7 +31,16 @@ def snippets(lock: Lock, repo: str | None) -> dict[str, Any]:
         "",
         f"model = AutoPeftModelForCausalLM.from_pretrained({json.dumps(place)})",
     ]
+    texts = [source.repo for source in lock.kard.sources if is_folder(source.repo)] if lock.kard else []
+    mine = f", texts={json.dumps([plain(shown_name(name)) for name in texts])}" if texts else ""
+    asking = [
+        "",
+        f"knowledge = hubexpert.open_knowledge({json.dumps(place)}{mine})",
+        'told = knowledge.answer(model, tokenizer, "…")',
+        "print(told.passages, told.rationale, told.output)",
+    ]
     return {
+        "snippet_knowledge": fence("\n".join([*routed, tokenizer, *asking]), "python"),
         "vllm_rank": rank,
         "snippet_routed": fence("\n".join([*routed, tokenizer]), "python"),
         "snippet_static": fence("\n".join([*static, tokenizer]), "python"),

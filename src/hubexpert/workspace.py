@@ -42,6 +42,12 @@ def _plain(value: object) -> object:
     return value
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file below the folder, by its path from there, the SHA-256."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+
+
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:

@@ -10,21 +10,21 @@ import pytest
 
 from hubexpert.errors import HubExpertError
 from hubexpert.localhub import Store
+from hubexpert.records import RerankerKind, RerankerRecord
 from hubexpert.reranker.folder import load, read_record, save
 from hubexpert.reranker.models import Reranker, start
 from hubexpert.reranker.rank import rerank
-from hubexpert.reranker.record import Kind, RerankerRecord
 
 QUESTION, PASSAGES = "w1 w2", ["w31 w32 w33", "w1", "w40 w2"]
 
 
-def written(tiny: Path, kind: Kind, folder: Path) -> Reranker:
+def written(tiny: Path, kind: RerankerKind, folder: Path) -> Reranker:
     reranker = start(str(tiny), kind, seed=3, device="cpu")
     save(reranker, RerankerRecord(kind=kind, start=reranker.start), folder)
     return reranker
 
 
-def alone(kind: Kind, folder: str) -> Any:
+def alone(kind: RerankerKind, folder: str) -> Any:
     """The scores by nothing but sentence-transformers."""
     import sentence_transformers as library
 
@@ -35,7 +35,7 @@ def alone(kind: Kind, folder: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["bi", "cross", "late"])
-def test_the_folder_is_a_model_of_sentence_transformers(kind: Kind, tiny: Path, tmp_path: Path) -> None:
+def test_the_folder_is_a_model_of_sentence_transformers(kind: RerankerKind, tiny: Path, tmp_path: Path) -> None:
     """It gives the same scores there and here, and holds safetensors, settings and no pickle."""
     reranker = written(tiny, kind, tmp_path / "reranker")
     (expected,) = rerank(reranker, [QUESTION], [PASSAGES])
@@ -58,7 +58,7 @@ def test_saving_again_leaves_nothing_of_what_was_there(tiny: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["cross", "late"])
-def test_a_model_that_is_of_the_kind_already_is_taken_as_it_is(kind: Kind, tiny: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_of_the_kind_already_is_taken_as_it_is(kind: RerankerKind, tiny: Path, tmp_path: Path) -> None:
     """Its head is not drawn anew."""
     reranker = written(tiny, kind, tmp_path / "reranker")
     again = start(str(tmp_path / "reranker"), kind, seed=9, device="cpu")
@@ -94,7 +94,7 @@ def test_a_cross_encoder_may_be_a_plain_model(tiny: Path, store: Store) -> None:
     ],
 )
 def test_a_damaged_folder_is_one_sentence_with_a_fix(
-    kind: Kind, name: str, content: str | None, tiny: Path, tmp_path: Path
+    kind: RerankerKind, name: str, content: str | None, tiny: Path, tmp_path: Path
 ) -> None:
     written(tiny, kind, tmp_path / "reranker")
     (tmp_path / "reranker" / name).unlink()
@@ -106,7 +106,7 @@ def test_a_damaged_folder_is_one_sentence_with_a_fix(
 
 
 @pytest.mark.parametrize("kind", ["bi", "cross", "late"])
-def test_a_pickle_instead_of_weights_is_refused(kind: Kind, tiny: Path, tmp_path: Path) -> None:
+def test_a_pickle_instead_of_weights_is_refused(kind: RerankerKind, tiny: Path, tmp_path: Path) -> None:
     written(tiny, kind, tmp_path / "reranker")
     (tmp_path / "reranker" / "model.safetensors").rename(tmp_path / "reranker" / "pytorch_model.bin")
     with pytest.raises(HubExpertError, match="no safetensors"):
@@ -114,7 +114,7 @@ def test_a_pickle_instead_of_weights_is_refused(kind: Kind, tiny: Path, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["bi", "cross", "late"])
-def test_code_in_the_folder_does_not_run(kind: Kind, tiny: Path, tmp_path: Path) -> None:
+def test_code_in_the_folder_does_not_run(kind: RerankerKind, tiny: Path, tmp_path: Path) -> None:
     """Neither as a module nor as a model, nor as the function of a cross-encoder's output."""
     folder = tmp_path / "reranker"
     written(tiny, kind, folder)

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from hubexpert.errors import HubExpertError
+from hubexpert.records import RerankerKind
 from hubexpert.reranker.models import compare, start
 from hubexpert.reranker.rank import order, rerank
-from hubexpert.reranker.record import Kind
 
 QUESTIONS = ["w1 w2", "w3", "w4 w5 w6 w7"]
 PASSAGES = [["w31 w32 w33", "w1", "w40 w2"], [], ["w9", "w1", "w44 w45 w46 w47 w48 w49 w50", "w9"]]
-KINDS: tuple[Kind, ...] = ("bi", "cross", "late")
+KINDS: tuple[RerankerKind, ...] = ("bi", "cross", "late")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_trained_is_what_ranks(kind: Kind, tiny: Path) -> None:
+def test_what_is_trained_is_what_ranks(kind: RerankerKind, tiny: Path) -> None:
     """The scores with gradients are those of `rerank`, in the order of the passages, within [-1, 1]."""
     reranker = start(str(tiny), kind, seed=0, device="cpu")
     scores = rerank(reranker, QUESTIONS, PASSAGES)
@@ -32,7 +32,7 @@ def test_what_is_trained_is_what_ranks(kind: Kind, tiny: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_questions_do_not_touch_one_another(kind: Kind, tiny: Path) -> None:
+def test_questions_do_not_touch_one_another(kind: RerankerKind, tiny: Path) -> None:
     """One at a time gives what all together give; equal passages tie, and keep their order."""
     reranker = start(str(tiny), kind, seed=0, device="cpu")
     together = rerank(reranker, QUESTIONS, PASSAGES)

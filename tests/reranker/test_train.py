@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from hubexpert.recipe import KardSection
+from hubexpert.records import RerankerKind, RerankerRecord
 from hubexpert.reranker.candidates import Pool, gather
 from hubexpert.reranker.models import start
 from hubexpert.reranker.quality import recalls
 from hubexpert.reranker.rank import order, rerank
-from hubexpert.reranker.record import Kind, RerankerRecord
 from hubexpert.reranker.train import pace, train
 from tests.reranker.making import Bm25, animals, translated
 
@@ -26,7 +26,9 @@ def world(count: int) -> tuple[Bm25, list[Pool]]:
 
 
 @pytest.mark.parametrize("kind", ["bi", "cross", "late"])
-def test_the_divergence_falls_on_questions_that_were_not_trained_on(kind: Kind, tiny: Path, tmp_path: Path) -> None:
+def test_the_divergence_falls_on_questions_that_were_not_trained_on(
+    kind: RerankerKind, tiny: Path, tmp_path: Path
+) -> None:
     """A question and its facts share no word; a tenth of the questions watches."""
     known, pools = world(200)
     reranker = start(str(tiny), kind, seed=0, device="cpu")

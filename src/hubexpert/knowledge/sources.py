@@ -28,11 +28,16 @@ def pinned(names: Sequence[str], beside: Path) -> tuple[Source, ...]:
 
 
 def _pinned(name: str, beside: Path) -> Source:
-    if not is_folder(name) and not name.endswith(ROWS + TEXTS):
+    if not is_local_text(name):
         repo, _, revision = name.partition("@")
         return hub.look_dataset(repo, revision or None).source
     name = name if is_folder(name) else f"./{name}"  # no dataset on the Hub can be called so
     return Source(repo=name, revision=contents_digest(files_of(name, beside)), repo_type="dataset")
+
+
+def is_local_text(name: str) -> bool:
+    """Whether a source is named as a folder, by its path, or as a file of rows or plain text."""
+    return is_folder(name) or name.endswith(ROWS + TEXTS)
 
 
 def files_of(name: str, beside: Path) -> list[Path]:

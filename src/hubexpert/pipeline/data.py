@@ -8,6 +8,7 @@ import numpy as np
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
+from hubexpert.pipeline import kard
 from hubexpert.pipeline.methods import drawn, encoder_of, selected, transformed, weighed
 from hubexpert.pipeline.pool import discover, teacher
 from hubexpert.pipeline.project import Project, task
@@ -31,7 +32,9 @@ def data(project: Project) -> Data:
     section, work = project.recipe.data, task(project)
     if not section.methods:
         return Data(examples=as_lesson(work.shots))
-    datasets, asked = _datasets(project), teacher(project) if "rebase" in section.methods else None
+    from_rows = set(section.methods) - {"kard"}
+    datasets, reasoned = _datasets(project) if from_rows else [], kard.reasons(project)
+    asked = teacher(project) if "rebase" in section.methods else None
     inputs = {
         "method": METHOD,
         "datasets": [(each.source, each.mapping) for each in datasets],
@@ -42,6 +45,7 @@ def data(project: Project) -> Data:
         "teacher": asked.identity if asked else None,
         "base": [project.base, project.recipe.quantize] if "beacons" in section.methods else None,
         "seed": project.recipe.seed,
+        **({"knowledge": kard.index(project).folder.name, "rationales": kard.distilled(project)} if reasoned else {}),
     }
     made, made_now = project.workspace.step("data", inputs, lambda: _made(project, datasets), Data, keep=_final)
     path = project.workspace.root / EXAMPLES
@@ -72,7 +76,11 @@ def _datasets(project: Project) -> list[DatasetCandidate]:
 
 
 def _made(project: Project, datasets: Sequence[DatasetCandidate]) -> Data:
-    methods, shots = project.recipe.data.methods, as_lesson(task(project).shots)
+    methods, reasoned = project.recipe.data.methods, kard.reasons(project)
+    shots = kard.lessons(project) if reasoned else as_lesson(task(project).shots)
+    told = (kard.lessons_report(project),) if reasoned else ()
+    if not datasets:
+        return Data(examples=shots, methods=told)
     files, unread, missed = _read(project, datasets)
     found = _material(project, files)
     harvests = []
@@ -83,10 +91,12 @@ def _made(project: Project, datasets: Sequence[DatasetCandidate]) -> Data:
     if "random" in methods:
         harvests.append(drawn(project, found))
     if "beacons" in methods:
-        return weighed(project, found, shots, harvests, unread).model_copy(update={"missed": missed})
-    from hubexpert.material import reported
+        made = weighed(project, found, shots, harvests, unread)
+    else:
+        from hubexpert.material import reported
 
-    return reported(found, shots, harvests, unread).model_copy(update={"missed": missed})
+        made = reported(found, shots, harvests, unread)
+    return made.model_copy(update={"missed": missed, "methods": (*told, *made.methods)})
 
 
 def _read(

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 
 def encoder_of(project: Project) -> "Encoder":
-    """The recipe's sentence encoder; a folder counts from the recipe's."""
+    """The recipe's sentence encoder."""
     from hubexpert.embed.encoder import load_encoder
 
-    name = project.recipe.data.encoder
-    return load_encoder(str(project.folder / Path(name).expanduser()) if is_folder(name) else name)
+    return load_encoder(encoder_name(project))
+
+
+def encoder_name(project: Project, other: str | None = None) -> str:
+    """What the recipe's sentence encoder is loaded by, or another model; a folder counts from the recipe's."""
+    name = other or project.recipe.data.encoder
+    return str(project.folder / Path(name).expanduser()) if is_folder(name) else name
 
 
 def selected(project: Project, found: "Material") -> Harvest:

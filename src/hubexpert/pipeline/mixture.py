@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import hub
+from hubexpert.pipeline import kard
 from hubexpert.pipeline.methods import answer_distances, encoder_of
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.records import Beacons, Build, TokenShares, TrainingExample
-from hubexpert.workspace import METHOD, file_digest, fingerprint
+from hubexpert.workspace import METHOD, digests, file_digest, fingerprint
 
 if TYPE_CHECKING:
     from hubexpert.lm import Lm
@@ -32,6 +33,7 @@ def build(project: Project) -> Build:
         "examples": list(trained_on.examples),
         "train": project.recipe.train,
         "seed": project.recipe.seed,
+        **kard.made_with(project),
     }
     checkpoints = project.workspace.root / CHECKPOINTS / fingerprint(inputs)[:16]
 
@@ -42,7 +44,9 @@ def build(project: Project) -> Build:
 
         def fill(folder: Path) -> None:
             lesson, beacons = _lesson(project, checkpoints), _beacons(project, trained_on.examples)
-            made.append(build_mixture(project.model, project.base, selection.chosen, lesson, folder, beacons=beacons))
+            built = build_mixture(project.model, project.base, selection.chosen, lesson, folder, beacons=beacons)
+            kard.put_beside(project, folder)
+            made.append(built.model_copy(update={"files": digests(folder)}))
 
         project.workspace.replace_folder("build", fill)
         return made[0]
@@ -100,7 +104,7 @@ def contest(project: Project) -> "Contest":
     """What `evaluate` compares, and on what: the built mixture, the scored pool, the held-out rows."""
     from hubexpert.systems import Contest
 
-    made, test = build(project), held_out(project)[0]
+    made, test = build(project), kard.asked(project, held_out(project)[0])
     return Contest(
         base=project.base,
         build=made,

@@ -18,6 +18,7 @@ from hubexpert.workspace import WORKSPACE, Workspace
 
 if TYPE_CHECKING:
     from hubexpert.lm import Lm
+    from hubexpert.retrieval import Retriever
 
 LEAST_PART = 4  # shots of a fold
 
@@ -90,6 +91,13 @@ class Project:
         from hubexpert.pipeline.pool import score
 
         return score(self)
+
+    @cached_property
+    def retriever(self) -> "Retriever":
+        """What finds the passages of a question, as `kard.retriever` gives it."""
+        from hubexpert.pipeline.kard import retriever
+
+        return retriever(self)
 
     @cached_property
     def data(self) -> Data:

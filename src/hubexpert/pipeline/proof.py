@@ -3,6 +3,7 @@
 import shutil
 
 from hubexpert.errors import HubExpertError
+from hubexpert.pipeline.kard import asked
 from hubexpert.pipeline.mixture import CHECKPOINTS, build, contest
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, part, task
@@ -29,7 +30,7 @@ def evaluate(project: Project) -> Report:
         "pool": [selected.source for selected in select(project).pool],
         "removed": removed,
         "shots": list(work.shots),
-        "test": list(test),
+        "test": list(asked(project, test)),
         "metric": work.metric,
         "train": project.recipe.train,
         "evaluate": project.recipe.evaluate,

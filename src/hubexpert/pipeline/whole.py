@@ -1,7 +1,8 @@
 """The whole line, up to the lock and the card."""
 
 from hubexpert.assemble import renew
-from hubexpert.lock import LOCK_VERSION, Lock, locked_data, locked_discovery, locked_recipe, write_lock
+from hubexpert.lock import LOCK_VERSION, Lock, locked_data, locked_discovery, locked_kard, locked_recipe, write_lock
+from hubexpert.pipeline.kard_report import kard_report
 from hubexpert.pipeline.mixture import build
 from hubexpert.pipeline.pool import discover, select
 from hubexpert.pipeline.project import Project, held_out, task
@@ -23,6 +24,7 @@ def lock(project: Project) -> Lock:
         data=locked_data(project.data),
         build=build(project),
         report=report,
+        kard=locked_kard(kard_report(project)),
         digests={"shots": digest(work.shots), "test": digest(work.test)},
     )
     write_lock(project.lock_path, made)

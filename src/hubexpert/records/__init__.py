@@ -30,7 +30,16 @@ from hubexpert.records.discovery import (
     as_tuple,
 )
 from hubexpert.records.examples import ANSWER, Example, Rationales, Reply, TeacherCounts
-from hubexpert.records.knowledge import Distilled, KardReport, Passage, ReasoningCost, RetrievalScore
+from hubexpert.records.knowledge import (
+    Distilled,
+    KardReport,
+    Passage,
+    Pinned,
+    ReasoningCost,
+    RerankerKind,
+    RerankerRecord,
+    RetrievalScore,
+)
 from hubexpert.records.mixture import Build, ExpertRecord, TokenShares, Tried, Tuning
 from hubexpert.records.record import Record, Refused, Revision, Source
 from hubexpert.records.report import (
@@ -75,6 +84,7 @@ __all__ = [
     "MethodReport",
     "Origin",
     "Passage",
+    "Pinned",
     "Protocol",
     "Published",
     "Rationales",
@@ -86,6 +96,8 @@ __all__ = [
     "Relative",
     "Reply",
     "Report",
+    "RerankerKind",
+    "RerankerRecord",
     "RetrievalScore",
     "Revision",
     "Row",

@@ -1,10 +1,14 @@
 """Passages of the knowledge that a task rests on, rationales that lead to them, and what both are worth."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from hubexpert.records.examples import TeacherCounts
 from hubexpert.records.record import Record, Source
 from hubexpert.records.report import SystemScore
+
+RerankerKind = Literal["bi", "cross", "late"]
 
 
 class Passage(Record):
@@ -15,6 +19,37 @@ class Passage(Record):
     part: int = Field(description="from 0, of the passages of that text")
     title: str = ""
     text: str
+
+
+class RerankerRecord(Record):
+    """How a reranker reads, and what its training did."""
+
+    kind: RerankerKind
+    start: str = Field(description="the model it started from")
+    questions: int = Field(0, description="that it was trained on")
+    held_out: int = Field(0, description="questions that watched the training; none where there are fewer than 10")
+    before: float | None = Field(None, description="mean KL on the held-out questions before training, in nats")
+    after: float | None = Field(None, description="and after it")
+    losses: tuple[float, ...] = Field((), description="mean KL on the training questions, of each epoch")
+    learned: bool = Field(False, description="whether the trained weights are used; if not, it is the starting model")
+
+    @property
+    def sentence(self) -> str:
+        """What came of the training."""
+        if not self.questions:
+            return "The reranker was not trained."
+        change = "" if self.before is None else f"KL {self.before:.3f} before, {self.after:.3f} after"
+        if not self.learned:
+            return f"The reranker did not learn ({change or 'no numbers'}); it is the starting model."
+        if not change:
+            return f"The reranker was trained on {self.questions} questions; too few to hold any out."
+        return f"The reranker was trained on {self.questions} questions: {change}, on {self.held_out} others."
+
+
+class Pinned(Record):
+    """What the recipe names as knowledge, each at a commit, or a digest of its contents."""
+
+    sources: tuple[Source, ...]
 
 
 class Distilled(Record):
@@ -68,7 +103,10 @@ class KardReport(Record):
     gold side finds: a bound for any reranker.
     """
 
+    sources: tuple[Source, ...] = ()
+    passages: int = Field(default=0, description="of these sources")
     distilled: Distilled
+    reranker: RerankerRecord | None = None
     retrieval: tuple[RetrievalScore, ...] = ()
     systems: tuple[SystemScore, ...] = ()
     cost: ReasoningCost | None = None

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from hubexpert.embed.encoder import loading
 from hubexpert.embed.files import check
 from hubexpert.errors import HubExpertError
+from hubexpert.records import RerankerRecord
 from hubexpert.reranker.models import FIX, Reranker, opened
-from hubexpert.reranker.record import RerankerRecord
 from hubexpert.workspace import write_atomically
 
 RECORD = "reranker.json"

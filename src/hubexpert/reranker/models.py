@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hubexpert.embed.encoder import library, load_encoder, loading, located, opening
-from hubexpert.reranker.record import Kind
+from hubexpert.records import RerankerKind
 
 PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
 TOGETHER = {"cpu": 16}  # texts that are read at once in training; elsewhere all
@@ -33,12 +33,12 @@ class Reranker:
         model: of sentence-transformers, in evaluation mode.
     """
 
-    kind: Kind
+    kind: RerankerKind
     start: str
     model: Any
 
 
-def start(name: str, kind: Kind, *, seed: int, device: str | None = None) -> Reranker:
+def start(name: str, kind: RerankerKind, *, seed: int, device: str | None = None) -> Reranker:
     """The untrained reranker of that kind.
 
     A sentence encoder becomes a late-interaction model by leaving out its pooling, and a cross-encoder by a new head,
@@ -63,7 +63,7 @@ def start(name: str, kind: Kind, *, seed: int, device: str | None = None) -> Rer
     return Reranker(kind, found.name, model.eval())
 
 
-def opened(folder: Path, kind: Kind, device: str | None) -> Any:
+def opened(folder: Path, kind: RerankerKind, device: str | None) -> Any:
     """The model of that kind in a folder that was checked."""
     if kind == "cross":
         return crossed(folder, device)

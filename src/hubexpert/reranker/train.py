@@ -11,10 +11,10 @@ from torch import Tensor
 
 from hubexpert.progress import track
 from hubexpert.recipe import KardSection
+from hubexpert.records import RerankerRecord
 from hubexpert.reranker.candidates import Pool, draw
 from hubexpert.reranker.loss import divergence
 from hubexpert.reranker.models import Reranker, compare
-from hubexpert.reranker.record import RerankerRecord
 
 Texts = Callable[[Sequence[int]], Sequence[str]]
 BATCH = 8  # questions of a step

@@ -1,0 +1,52 @@
+"""What the card says of the passages that are read before an answer."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from hubexpert.escape import link, plain
+from hubexpert.lock import Lock
+from hubexpert.recipe import is_folder
+from hubexpert.verdict import points
+
+MEANINGS = {
+    "no passages": "the question alone",
+    "BM25": "what the question's words find",
+    "reranked": "what the reranker puts first of it",
+    "gold side": "what the gold rationale finds: a bound for any reranker",
+}
+
+
+def reasoned(lock: Lock) -> dict[str, Any]:
+    """`kard`: the facts as rows; None where no passages are read."""
+    told = lock.kard
+    if told is None:
+        return {"kard": None}
+    own = [source for source in told.sources if is_folder(source.repo)]
+    systems = [
+        {
+            "name": system.name,
+            "meaning": MEANINGS[system.name],
+            "value": points(system.value),
+            "interval": f"{points(system.low)} to {points(system.high)}",
+        }
+        for system in told.systems
+    ]
+    distilled, cost = told.distilled, told.cost
+    return {
+        "kard": {
+            "sources": [
+                {"name": link(source, lock.discovery.endpoint), "license": source.license or "none given"}
+                for source in told.sources
+                if source not in own
+            ],
+            "own": [Markup.escape(plain(source.repo)) for source in own],
+            "passages": told.passages,
+            "systems": systems,
+            "given": distilled.given,
+            "asked": distilled.asked,
+            "left_out": sum(distilled.refused.values()),
+            "reranker": told.reranker.sentence if told.reranker else "",
+            "cost": cost,
+        }
+    }

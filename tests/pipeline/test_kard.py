@@ -1,0 +1,134 @@
+"""KARD through the whole line: facts on the Hub, shots with rationales, a published expert that finds its passages."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hubexpert import pipeline
+from hubexpert.errors import HubExpertError
+from hubexpert.lock import read_lock
+from hubexpert.recipe import parse_recipe
+from hubexpert.records import TrainingExample
+from tests.commands import run
+from tests.pipeline.world import write_jsonl
+
+if TYPE_CHECKING:
+    from hubexpert.localhub import Store
+
+FACTS = "tester/test_facts"
+NAMES = [f"{first}{last}" for first in ("aro", "bel", "cin", "dov") for last in ("ka", "mi", "su", "te", "vo", "zu")]
+COLOURS = ("red", "blue", "green", "white")
+CARD = "---\nlicense: cc-by-4.0\nconfigs:\n- config_name: default\n  data_files: facts.jsonl\n---\n"
+
+
+def fact(place: int) -> str:
+    return f"{NAMES[place]} is painted {COLOURS[place % 4]}."
+
+
+def question(place: int, *, rationale: bool = True) -> dict[str, str]:
+    row = {"input": f"Which colour has {NAMES[place]}?", "output": COLOURS[place % 4]}
+    return {**row, "rationale": fact(place)} if rationale else row
+
+
+@pytest.fixture(scope="session")
+def facts(store: "Store", tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The knowledge: a dataset on the test Hub."""
+    folder = tmp_path_factory.mktemp("facts")
+    write_jsonl(folder / "facts.jsonl", [{"text": fact(place)} for place in range(len(NAMES))])
+    (folder / "README.md").write_text(CARD)
+    store.add_folder(FACTS, folder, repo_type="dataset")
+    return FACTS
+
+
+def laid_out(project: Callable[..., Path], knowledge: Any, *, rationale: bool = True, **kard: Any) -> Path:
+    data = {"methods": ["kard"], "knowledge": knowledge, "kard": kard, "encoder": "packaged"}
+    path = project(data=data, discover={"datasets": 0}, evaluate={"contributions": 0})
+    write_jsonl(path.parent / "kshot/train.jsonl", [question(place, rationale=rationale) for place in range(12)])
+    write_jsonl(path.parent / "kshot/test.jsonl", [question(place) for place in range(12, 18)])
+    return path
+
+
+def test_a_published_expert_answers_with_its_passage_by_the_cards_own_snippet(
+    facts: str, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Trained with passages, compared with and without them, published, loaded in a fresh process."""
+    path = laid_out(project, facts)
+    opened = pipeline.open_project(path, quiet=True)
+    pipeline.run(opened)
+    lines = (path.parent / ".hubexpert/examples.jsonl").read_text().splitlines()
+    lessons = [TrainingExample.model_validate_json(line).example for line in lines]
+    assert [lesson.passages for lesson in lessons] == [(fact(place),) for place in range(12)]
+    assert {lesson.reply for lesson in lessons} == {f"{fact(n)}\nAnswer: {COLOURS[n % 4]}" for n in range(12)}
+    told = read_lock(opened.lock_path).kard
+    assert told is not None
+    assert [system.name for system in told.systems] == ["no passages", "BM25", "reranked", "gold side"]
+    assert told.systems[2].value == next(s.value for s in pipeline.evaluate(opened).systems if s.name == "routed")
+    assert (told.passages, told.distilled.given, told.distilled.rationales) == (24, 12, ())
+    assert told.cost is not None and told.cost.prompt_tokens > 1 and told.cost.answer_tokens > 1
+    assert run("publish", "--recipe", str(path), "--force", "--quiet") == 0
+    card = (path.parent / ".hubexpert/publish/README.md").read_text()
+    assert "24 passages" in card and FACTS in card
+    repo = parse_recipe(read_lock(opened.lock_path).recipe, name="it").publish.repo
+    snippet = next(code for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL) if "open_knowledge" in code)
+    script = tmp_path / "snippet.py"
+    assert f'open_knowledge("{repo}")' in snippet
+    script.write_text(snippet.replace("…", f"Which colour has {NAMES[20]}?"))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"({fact(20)!r},)")
+
+
+def test_a_second_run_asks_reads_and_trains_nothing(facts: str, project: Callable[..., Path]) -> None:
+    path = laid_out(project, facts)
+    first = pipeline.run(pipeline.open_project(path, quiet=True))
+    files = {
+        p: p.stat().st_mtime_ns for p in (path.parent / ".hubexpert").rglob("*.safetensors") if "publish" not in str(p)
+    }
+    assert pipeline.run(pipeline.open_project(path, quiet=True)) == first
+    assert {p: p.stat().st_mtime_ns for p in files} == files
+
+
+def test_without_a_reranker_bm25_alone_finds_passages(project: Callable[..., Path]) -> None:
+    """Of a file beside the recipe; a question that shares no word with it has no passage, and is asked nevertheless."""
+    path = laid_out(project, "facts.txt", reranker=None)
+    (path.parent / "facts.txt").write_text("\n".join(fact(place) for place in range(24)))
+    opened = pipeline.open_project(path, quiet=True)
+    strange = [example.model_copy(update={"input": "Quo vadis?"}) for example in pipeline.project.task(opened).test[:1]]
+    asked = pipeline.kard.asked(opened, strange)
+    assert [(example.passages, example.reasoned, example.rationale) for example in asked] == [((), True, None)]
+
+
+def test_a_passage_longer_than_the_context_is_cut(project: Callable[..., Path]) -> None:
+    path = laid_out(project, {"sources": "facts.txt", "words": 400, "overlap": 0}, reranker=None)
+    (path.parent / "facts.txt").write_text(" ".join(fact(place) for place in range(24)) * 3)
+    opened = pipeline.open_project(path, quiet=True)
+    for example in pipeline.kard.asked(opened, pipeline.project.task(opened).test):
+        assert 0 < len(example.passages[0]) < 512
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "rationale", "message", "fix"),
+    [
+        ("nothing.jsonl", True, "no texts", "data.knowledge.sources"),
+        ("tester/test_missing_facts", True, "test_missing_facts", ""),
+        (FACTS, False, "no rationale", "data.teacher"),
+    ],
+)
+def test_what_is_lacking_is_told(
+    knowledge: str, rationale: bool, message: str, fix: str, facts: str, project: Callable[..., Path]
+) -> None:
+    path = laid_out(project, knowledge, rationale=rationale)
+    with pytest.raises(HubExpertError, match=message) as error:
+        pipeline.data(pipeline.open_project(path, quiet=True))
+    assert fix in error.value.fix
+
+
+def test_kard_needs_knowledge() -> None:
+    told = {"base": "a/b", "task": {"name": "x", "shots": "s.jsonl"}, "data": {"methods": ["kard"]}}
+    with pytest.raises(HubExpertError, match="needs `knowledge`"):
+        parse_recipe(told, name="it")
