@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path(".cache/chosen"))
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--only", default=",".join(OWN))
+    parser.add_argument("--brief", action="store_true", help="no row for duplicates and for beacons")
     parser.add_argument("--port", type=int, default=0)
     asked = parser.parse_args()
     if asked.what == "table":
@@ -57,12 +58,15 @@ def run(asked: argparse.Namespace, target: str) -> None:
     told["discover"]["columns"] = columns
     told["evaluate"] = {"contributions": 0}
     write_atomically(recipe, yaml.safe_dump(told, sort_keys=False))
+    made = pipeline.data(pipeline.open_project(recipe))
+    # the mixture whose experts, learning rate and epochs all rows share learns from the shots alone
+    told["data"]["methods"] = []
+    write_atomically(recipe, yaml.safe_dump(told, sort_keys=False))
     project = pipeline.open_project(recipe)
-    made = pipeline.data(project)
     result: dict[str, Any] = {"target": target, "train": TRAIN, "data": DATA}
     result["datasets"] = [use.model_dump(mode="json") for use in made.datasets]
     result["methods"] = [report.model_dump(mode="json", exclude={"samples"}) for report in made.methods]
-    result["ablation"] = [row.model_dump(mode="json") for row in pipeline.ablation(project)]
+    result["ablation"] = [row.model_dump(mode="json") for row in pipeline.ablation(project, briefly=asked.brief)]
     write_atomically(asked.results / f"{target}.json", json.dumps(result, indent=1) + "\n")
 
 

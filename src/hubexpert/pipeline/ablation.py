@@ -15,11 +15,15 @@ from hubexpert.workspace import Workspace
 SHOTS, SELECT, RANDOM, BEACONS = "the shots alone", "select", "random", "and beacons"
 
 
-def ablation(project: Project) -> tuple[AblationRow, ...]:
+def ablation(project: Project, *, briefly: bool = False) -> tuple[AblationRow, ...]:
     """A row for each way: no rows, random ones, select with and without dropping duplicates, rebase, beacons on top.
 
     The mixture's experts, learning rate and epochs are those of the recipe. Random rows are as many as select keeps.
     Differences are from the shots alone and from random rows, paired.
+
+    Args:
+        project: its recipe's `data` says how many rows, of which datasets.
+        briefly: only the shots alone, selected rows and random ones.
 
     Raises:
         HubExpertError: there are no held-out examples, or no rows.
@@ -32,7 +36,8 @@ def ablation(project: Project) -> tuple[AblationRow, ...]:
         raise HubExpertError("An ablation needs held-out examples.", fix="name them in `task.test`")
     arena, journal = contest(project), evaluation(project)
     found: dict[str, tuple[Data, tuple[float, ...]]] = {}
-    for name, section in _ways(project.recipe.data).items():
+    ways = _ways(project.recipe.data)
+    for name, section in list(ways.items())[: 3 if briefly else None]:
         if name == RANDOM:
             kept = sum(each.origin is not None for each in found[SELECT][0].examples)
             section = section.model_copy(update={"rows": kept})
