@@ -59,9 +59,7 @@ def draw(pool: Pool, count: int, generator: np.random.Generator) -> NDArray[np.i
     """Which candidates a step compares, as indices into the pool: at most `count`, none twice.
 
     A quarter are the best by the rationale, and a quarter the best by the rationale of those the question finds. The
-    others are drawn from what else the question finds: hard ones, which share words with it. Were all good ones taken
-    from the whole knowledge base, those the question finds would mostly be the bad ones, and a reranker could learn to
-    prefer what shares no word with the question: its divergence falls, and it orders what BM25 gives it worse.
+    others are drawn from what else the question finds, which is what the reranker will have to order.
     """
     best = np.argsort(-pool.scores, kind="stable")
     first = best[: max(1, count // 4)]
