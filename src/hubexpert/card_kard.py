@@ -42,6 +42,16 @@ def reasoned(lock: Lock) -> dict[str, Any]:
             ],
             "own": [Markup.escape(plain(source.repo)) for source in own],
             "passages": told.passages,
+            "retrieval": [
+                {
+                    "name": score.name,
+                    "first": points(score.recall_1),
+                    "five": points(score.recall_5),
+                    "interval": f"{points(score.low)} to {points(score.high)}",
+                    "n": score.n,
+                }
+                for score in told.retrieval
+            ],
             "systems": systems,
             "given": distilled.given,
             "asked": distilled.asked,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubexpert.kard.report import kard_report, reasoning_cost, recall, retrieval_score
+from hubexpert.kard.report import kard_report, reasoning_cost, recall, retrieval_score, stated
 from hubexpert.lm import Encoded
 from hubexpert.records import Distilled, KardReport
 from hubexpert.statistics import bootstrap
@@ -59,3 +59,9 @@ def test_the_report_holds_all_of_it() -> None:
     assert [(row.name, row.value, row.n) for row in made.systems] == [("none", 0.25, 4), ("bm25", 0.5, 4)]
     assert (made.systems[1].low, made.systems[1].high) == bootstrap(values["bm25"], seed=0)
     assert (made.distilled.kept, made.distilled.without) == (2, 1)
+
+
+def test_a_rationale_states_the_passages_that_stand_in_it_whole() -> None:
+    """In any case and punctuation; three words are no fact."""
+    passages = ["Bats are no birds.", "bats are birds", "No birds.", "The bat, a mammal, flies at night"]
+    assert stated("Since bats are NO birds, and the bat (a mammal) flies at night: no.", passages) == [0, 3]

@@ -67,6 +67,8 @@ def test_a_published_expert_answers_with_its_passage_by_the_cards_own_snippet(
     told = read_lock(opened.lock_path).kard
     assert told is not None
     assert [system.name for system in told.systems] == ["no passages", "BM25", "reranked", "gold side"]
+    found = {score.name: score.recall_5 for score in told.retrieval}
+    assert set(found) == {"BM25", "reranked", "gold side"} and found["gold side"] == 1
     assert told.systems[2].value == next(s.value for s in pipeline.evaluate(opened).systems if s.name == "routed")
     assert (told.passages, told.distilled.given, told.distilled.rationales) == (24, 12, ())
     assert told.cost is not None and told.cost.prompt_tokens > 1 and told.cost.answer_tokens > 1

@@ -6,7 +6,7 @@ of them with passages, and `with_passages` gives passages to questions alone. Wh
 
 from hubexpert.kard.lessons import Retrieve, fitted_passages, lessons, with_passages
 from hubexpert.kard.rationales import rationales
-from hubexpert.kard.report import kard_report, reasoning_cost, retrieval_score
+from hubexpert.kard.report import kard_report, reasoning_cost, retrieval_score, stated
 from hubexpert.kard.verifier import verified
 from hubexpert.kard.vote import vote, voted
 
@@ -18,6 +18,7 @@ __all__ = [
     "rationales",
     "reasoning_cost",
     "retrieval_score",
+    "stated",
     "verified",
     "vote",
     "voted",

@@ -4,6 +4,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from statistics import fmean
 
 from hubexpert.lm import Encoded
+from hubexpert.overlap import FEWEST, words
 from hubexpert.records import Distilled, KardReport, ReasoningCost, RetrievalScore, SystemScore
 from hubexpert.statistics import bootstrap
 
@@ -82,3 +83,10 @@ def kard_report(
         systems=tuple(systems),
         cost=cost,
     )
+
+
+def stated(rationale: str, passages: Sequence[str]) -> list[int]:
+    """Places of the passages that the rationale states: all their words, at least four, stand in it in their order."""
+    said = f" {' '.join(words(rationale))} "
+    told = [words(passage) for passage in passages]
+    return [place for place, each in enumerate(told) if len(each) >= FEWEST and f" {' '.join(each)} " in said]

@@ -7,7 +7,7 @@ from hubexpert.pipeline import kard
 from hubexpert.pipeline.mixture import build, contest
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.pipeline.proof import evaluation
-from hubexpert.records import Example, KardReport, ReasoningCost
+from hubexpert.records import Example, KardReport, ReasoningCost, RetrievalScore
 from hubexpert.workspace import METHOD
 
 NONE, WORDS, RERANKED, GOLD = "no passages", "BM25", "reranked", "gold side"
@@ -40,7 +40,7 @@ def _produced(project: Project, test: tuple[Example, ...], asked: tuple[Example,
         for name, rows in _ways(project, test, asked).items()
     }
     cost, seed = _cost(project, asked), project.recipe.seed
-    found = told(kard.distilled(project), (), values, arena.metric, seed=seed, cost=cost)
+    found = told(kard.distilled(project), _retrieval(project, test), values, arena.metric, seed=seed, cost=cost)
     facts = {"sources": index.about.sources, "passages": len(index), "reranker": kard.reranker(project)}
     return found.model_copy(update=facts)
 
@@ -62,6 +62,28 @@ def _ways(project: Project, test: tuple[Example, ...], asked: tuple[Example, ...
         gold = [example.rationale or "" for example in test]
         ways[GOLD] = kard.with_found(project, test, lambda _: by_words(gold))
     return ways
+
+
+def _retrieval(project: Project, test: tuple[Example, ...]) -> list[RetrievalScore | None]:
+    """How well each way finds the passages that a held-out example's own rationale states."""
+    from hubexpert.kard import retrieval_score, stated
+    from hubexpert.knowledge import search
+
+    known = [example for example in test if example.rationale]
+    if not known:
+        return []
+    index, most = kard.index(project), project.recipe.data.kard.retrieved
+    questions, rationales = [kard.query_of(each) for each in known], [each.rationale or "" for each in known]
+    by_words, by_rationale = (
+        [hits.ids.tolist() for hits in search(index, queries, most)] for queries in (questions, rationales)
+    )
+    texts = [[passage.text for passage in index.at(ids)] for ids in by_rationale]
+    gold = [
+        [ids[place] for place in stated(rationale, some)]
+        for rationale, ids, some in zip(rationales, by_rationale, texts, strict=True)
+    ]
+    ways = {WORDS: by_words, RERANKED: project.retriever.ranked(questions, quiet=project.quiet), GOLD: by_rationale}
+    return [retrieval_score(name, found, gold, seed=project.recipe.seed) for name, found in ways.items()]
 
 
 def _cost(project: Project, asked: tuple[Example, ...]) -> ReasoningCost:
