@@ -62,22 +62,27 @@ def locked_recipe(recipe: Recipe) -> dict[str, Any]:
     """
     kept = recipe.model_dump(mode="json")
     for key in ("shots", "test", "metric"):
-        kept["task"][key] = _shortened(kept["task"][key])
-    kept["data"]["encoder"] = _shortened(kept["data"]["encoder"])
-    kept["data"]["datasets"] = [_shortened(name) for name in kept["data"]["datasets"]]
-    kept["data"]["kard"]["model"] = _shortened(kept["data"]["kard"]["model"])
+        kept["task"][key] = shortened(kept["task"][key])
+    kept["data"]["encoder"] = shortened(kept["data"]["encoder"])
+    kept["data"]["datasets"] = [unplaced(name) for name in kept["data"]["datasets"]]
+    kept["data"]["kard"]["model"] = shortened(kept["data"]["kard"]["model"])
     if kept["data"]["knowledge"]:
-        kept["data"]["knowledge"]["sources"] = [_shortened(name) for name in kept["data"]["knowledge"]["sources"]]
+        kept["data"]["knowledge"]["sources"] = [unplaced(name) for name in kept["data"]["knowledge"]["sources"]]
     teacher = recipe.data.teacher
     if teacher is not None:
-        model = {"model": _shortened(teacher.model)}
+        model = {"model": shortened(teacher.model)}
         kept["data"]["teacher"] = teacher.model_dump(mode="json", exclude=OF_THIS_PLACE) | model
     return kept
 
 
-def _shortened(path: str | None) -> str | None:
+def shortened(path: str | None) -> str | None:
     """The last part of an absolute path, or of one in a home; anything else as it is."""
     return Path(path).name if path and (Path(path).is_absolute() or path.startswith("~")) else path
+
+
+def unplaced(name: str) -> str:
+    """A source's name without the path of this machine: of files still told to be files."""
+    return f"./{Path(name).name}" if shortened(name) != name else name
 
 
 def locked_discovery(found: Discovery) -> Discovery:
@@ -115,9 +120,9 @@ def locked_data(data: Data) -> LockedData | None:
     methods = tuple(method.model_copy(update={"samples": ()}) for method in data.methods)
     datasets = []
     for each in data.datasets:
-        source = each.source.model_copy(update={"repo": _shortened(each.source.repo)})
+        source = each.source.model_copy(update={"repo": unplaced(each.source.repo)})
         datasets.append(each.model_copy(update={"source": source}))
-    unread = {_shortened(repo): why for repo, why in data.unread.items()}
+    unread = {unplaced(repo): why for repo, why in data.unread.items()}
     digest = fingerprint(list(data.examples))
     return LockedData(examples=added, digest=digest, methods=methods, datasets=tuple(datasets), unread=unread)
 
@@ -126,7 +131,7 @@ def locked_kard(report: KardReport | None) -> KardReport | None:
     """What the lock keeps of KARD: counts and scores, no rationale, and no absolute path."""
     if report is None:
         return None
-    sources = [each.model_copy(update={"repo": _shortened(each.repo)}) for each in report.sources]
+    sources = [each.model_copy(update={"repo": unplaced(each.repo)}) for each in report.sources]
     bare = report.distilled.model_copy(update={"rationales": ()})
     return report.model_copy(update={"distilled": bare, "sources": tuple(sources)})
 

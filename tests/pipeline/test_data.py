@@ -130,7 +130,7 @@ def test_the_mixture_is_trained_on_what_was_chosen(project: Callable[..., Path],
     locked = read_lock(opened.lock_path)
     assert locked.data is not None
     assert locked.data.examples == built.examples - 4
-    assert {each.source.repo for each in locked.data.datasets} == {"./near.jsonl", "far.jsonl"}
+    assert {each.source.repo for each in locked.data.datasets} == {"./near.jsonl", "./far.jsonl"}
     assert "rental car" not in (told := opened.lock_path.read_text())
     assert str(tmp_path) not in told
 

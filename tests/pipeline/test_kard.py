@@ -14,6 +14,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.lock import read_lock
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import TrainingExample
+from hubexpert.retrieval import open_knowledge
 from tests.commands import run
 from tests.pipeline.world import write_jsonl
 
@@ -103,6 +104,25 @@ def test_without_a_reranker_bm25_alone_finds_passages(project: Callable[..., Pat
     strange = [example.model_copy(update={"input": "Quo vadis?"}) for example in pipeline.project.task(opened).test[:1]]
     asked = pipeline.kard.asked(opened, strange)
     assert [(example.passages, example.reasoned, example.rationale) for example in asked] == [((), True, None)]
+
+
+def test_files_of_ones_own_are_named_and_not_published(project: Callable[..., Path], tmp_path: Path) -> None:
+    """Their place on this machine is in no file; who loads the expert names the same files, unchanged."""
+    (tmp_path / "own").mkdir()
+    facts = tmp_path / "own" / "facts.txt"
+    facts.write_text("\n".join(fact(place) for place in range(24)))
+    path = laid_out(project, {"sources": [str(facts)], "words": 8, "overlap": 0}, reranker=None)
+    pipeline.run(pipeline.open_project(path, quiet=True))
+    published = path.parent / ".hubexpert/publish"
+    told = "".join(file.read_text() for file in published.iterdir() if file.suffix in (".json", ".md", ".lock"))
+    assert str(tmp_path) not in told and "./facts.txt" in told
+    with pytest.raises(HubExpertError, match="files of its author") as error:
+        open_knowledge(published, quiet=True)
+    assert "texts=" in error.value.fix
+    assert fact(3) in open_knowledge(published, texts=[str(facts)], quiet=True).passages(question(3)["input"])[0]
+    facts.write_text("Something else.")
+    with pytest.raises(HubExpertError, match="not those"):
+        open_knowledge(published, texts=[str(facts)], quiet=True)
 
 
 def test_a_passage_longer_than_the_context_is_cut(project: Callable[..., Path]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubexpert.lock import shortened, unplaced
 from hubexpert.pipeline.methods import encoder_name
 from hubexpert.pipeline.pool import teacher
 from hubexpert.pipeline.project import Project, task
@@ -246,12 +247,13 @@ def put_beside(project: Project, folder: Path) -> None:
 def _described(project: Project) -> "Described":
     from hubexpert.retrieval import Described
 
-    recipe = project.recipe
+    recipe, sources = project.recipe, index(project).about.sources
     assert recipe.data.knowledge is not None  # noqa: S101  the recipe has one where the method is
+    names = tuple(map(unplaced, recipe.data.knowledge.sources))  # no path of this machine is published
     return Described(
-        sources=index(project).about.sources,
-        knowledge=recipe.data.knowledge,
-        kard=recipe.data.kard,
+        sources=tuple(each.model_copy(update={"repo": unplaced(each.repo)}) for each in sources),
+        knowledge=recipe.data.knowledge.model_copy(update={"sources": names}),
+        kard=recipe.data.kard.model_copy(update={"model": shortened(recipe.data.kard.model)}),
         instruction=recipe.task.instruction,
         longest=longest(project),
         room=room(project),

@@ -11,8 +11,9 @@ from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.kard import fitted_passages, voted, with_passages
 from hubexpert.knowledge import open_index, pinned
+from hubexpert.knowledge.sources import is_local_text
 from hubexpert.lm import Lm, encode, generate
-from hubexpert.recipe import KardSection, KnowledgeSection, is_folder
+from hubexpert.recipe import KardSection, KnowledgeSection
 from hubexpert.records import ANSWER, Example, Record, RerankerRecord, Source
 from hubexpert.reranker import folder as reranker_folder
 from hubexpert.retrieval.retriever import Retriever
@@ -141,7 +142,7 @@ def _texts(described: Described, texts: Sequence[str]) -> tuple[tuple[Source, ..
     """The sources, where files are, and whether those given are the files that were published of."""
     here = Path.cwd()
     if not texts:
-        local = [source.repo for source in described.sources if is_folder(source.repo)]
+        local = [source.repo for source in described.sources if is_local_text(source.repo)]
         if local:
             raise HubExpertError(
                 f"The texts of this knowledge are files of its author: {', '.join(local)}.",
