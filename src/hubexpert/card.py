@@ -8,12 +8,12 @@ import yaml
 from markupsafe import Markup
 
 from hubexpert import figures
-from hubexpert.card_data import added, taken
+from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
 from hubexpert.escape import code, fence, link, shown_name
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, other_name, roll_up
-from hubexpert.lock import Lock, locked_recipe
+from hubexpert.lock import Lock, locked_recipe, taken
 from hubexpert.metadata import metadata
 from hubexpert.metrics import BINARY
 from hubexpert.page import render

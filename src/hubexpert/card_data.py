@@ -5,17 +5,8 @@ from typing import Any
 
 from hubexpert.escape import link
 from hubexpert.lock import Lock
-from hubexpert.recipe import is_folder
-from hubexpert.records import Source
 
 LISTED = 30  # datasets by name
-
-
-def taken(lock: Lock) -> tuple[Source, ...]:
-    """The datasets, each once, of which examples were made or passages are read; files of one's own are left out."""
-    used = [each.source for each in (lock.data.datasets if lock.data else ()) if each.taken]
-    used += lock.kard.sources if lock.kard else ()
-    return tuple(dict.fromkeys(source for source in used if not is_folder(source.repo)))
 
 
 def added(lock: Lock) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from hubexpert.errors import HubExpertError
-from hubexpert.recipe import Recipe
+from hubexpert.recipe import Recipe, is_folder
 from hubexpert.records import (
     ACCEPTED,
     Build,
@@ -134,6 +134,13 @@ def locked_kard(report: KardReport | None) -> KardReport | None:
     sources = [each.model_copy(update={"repo": unplaced(each.repo)}) for each in report.sources]
     bare = report.distilled.model_copy(update={"rationales": ()})
     return report.model_copy(update={"distilled": bare, "sources": tuple(sources)})
+
+
+def taken(lock: Lock) -> tuple[Source, ...]:
+    """The datasets, each once, of which examples were made or passages are read; files of one's own are left out."""
+    used = [each.source for each in (lock.data.datasets if lock.data else ()) if each.taken]
+    used += lock.kard.sources if lock.kard else ()
+    return tuple(dict.fromkeys(source for source in used if not is_folder(source.repo)))
 
 
 def write_lock(path: Path, lock: Lock) -> None:

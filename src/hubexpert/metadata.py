@@ -2,9 +2,8 @@
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from hubexpert.card_data import taken
 from hubexpert.escape import REPO_ID, clean
-from hubexpert.lock import Lock
+from hubexpert.lock import Lock, taken
 from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import SystemScore
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from hubexpert import hub
 from hubexpert.discover.aliases import split_base
-from hubexpert.lock import DEFAULT_LOCK, Lock, locked_recipe, read_lock, render_lock
+from hubexpert.lock import DEFAULT_LOCK, Lock, locked_recipe, read_lock, render_lock, taken
 from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
 from hubexpert.records import Record, Source
 from hubexpert.shots import digest, read_task
@@ -39,7 +39,7 @@ def status(recipe_path: Path, *, offline: bool = False) -> Status:
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
     if not offline:
-        reasons += [*_upstream_reasons(lock), *_published_reasons(recipe, lock)]
+        reasons += [*_upstream_reasons(lock), *_dataset_reasons(lock), *_published_reasons(recipe, lock)]
     return Status(
         state="stale" if reasons else "fresh", reasons=tuple(reasons), unchecked=tuple(_unchecked(lock, offline))
     )
@@ -92,6 +92,22 @@ def _upstream_reasons(lock: Lock) -> Iterator[str]:
         yield from _source_reasons("the expert", expert.source, revision, "adapter_config.json")
 
 
+def _dataset_reasons(lock: Lock) -> Iterator[str]:
+    """What became of the datasets that rows or passages were taken of, at the revisions that the recipe asked for."""
+    data = _recipe_of(lock).data
+    named = [name.partition("@") for name in (*data.datasets, *(data.knowledge.sources if data.knowledge else ()))]
+    asked = {repo.lower(): revision or None for repo, _, revision in named}
+    for pinned in taken(lock):
+        try:
+            now = hub.look_dataset(pinned.repo, asked.get(pinned.repo.lower())).source
+        except hub.SourceError as error:
+            if error.kind == "failing":
+                raise
+            yield f"the dataset {pinned.repo}: {error.message}"
+            continue
+        yield from _changes(f"the dataset {pinned.repo}", pinned, now)
+
+
 def _source_reasons(role: str, pinned: Source, asked: str | None, config: str) -> Iterator[str]:
     """Reasons for one source. Not `hub.resolve`: that falls back on the cache when the Hub cannot be reached."""
     name = f"{role} {pinned.repo}"
@@ -104,10 +120,14 @@ def _source_reasons(role: str, pinned: Source, asked: str | None, config: str) -
             raise
         yield f"{name}: {error.message}"
         return
-    if listing.source.revision != pinned.revision:
-        yield f"{name} moved from {pinned.revision[:8]} to {listing.source.revision[:8]}"
-    if listing.source.license != pinned.license:
-        yield f"{name} changed its licence from {pinned.license or 'none'} to {listing.source.license or 'none'}"
+    yield from _changes(name, pinned, listing.source)
+
+
+def _changes(name: str, then: Source, now: Source) -> Iterator[str]:
+    if now.revision != then.revision:
+        yield f"{name} moved from {then.revision[:8]} to {now.revision[:8]}"
+    if now.license != then.license:
+        yield f"{name} changed its licence from {then.license or 'none'} to {now.license or 'none'}"
 
 
 def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:

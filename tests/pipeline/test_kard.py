@@ -15,6 +15,7 @@ from hubexpert.lock import read_lock
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import TrainingExample
 from hubexpert.retrieval import open_knowledge
+from hubexpert.status import status
 from tests.commands import run
 from tests.pipeline.world import write_jsonl
 
@@ -74,6 +75,7 @@ def test_a_published_expert_answers_with_its_passage_by_the_cards_own_snippet(
     assert (told.passages, told.distilled.given, told.distilled.rationales) == (24, 12, ())
     assert told.cost is not None and told.cost.prompt_tokens > 1 and told.cost.answer_tokens > 1
     assert run("publish", "--recipe", str(path), "--force", "--quiet") == 0
+    assert status(path).state == "fresh"
     card = (path.parent / ".hubexpert/publish/README.md").read_text()
     assert "24 passages" in card and FACTS in card
     repo = parse_recipe(read_lock(opened.lock_path).recipe, name="it").publish.repo
@@ -84,6 +86,23 @@ def test_a_published_expert_answers_with_its_passage_by_the_cards_own_snippet(
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"({fact(20)!r},)")
+
+
+def test_knowledge_that_moved_makes_the_expert_stale(
+    store: "Store", project: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The commit stays pinned until a refresh; `status` tells that there is another."""
+    repo, folder = "tester/test_moving_facts", tmp_path / "facts"
+    write_jsonl(folder / "facts.jsonl", [{"text": fact(place)} for place in range(len(NAMES))])
+    (folder / "README.md").write_text(CARD)
+    store.add_folder(repo, folder, repo_type="dataset")
+    path = laid_out(project, repo, reranker=None)
+    pipeline.run(pipeline.open_project(path, quiet=True))
+    write_jsonl(folder / "facts.jsonl", [{"text": "Nothing is known any more."}])
+    store.add_folder(repo, folder, repo_type="dataset")
+    assert any(reason.startswith(f"the dataset {repo} moved") for reason in status(path).reasons)
+    assert len(pipeline.kard.index(pipeline.open_project(path, quiet=True))) == len(NAMES)
+    assert len(pipeline.kard.index(pipeline.open_project(path, quiet=True, refresh=True))) == 1
 
 
 def test_a_second_run_asks_reads_and_trains_nothing(facts: str, project: Callable[..., Path]) -> None:
