@@ -49,6 +49,7 @@ def run(asked: argparse.Namespace, target: str) -> None:
     from hubexpert import pipeline
     from hubexpert.evaluate import measured
     from hubexpert.pipeline.kard_report import kard_report
+    from hubexpert.pipeline.proof import evaluation
     from hubexpert.statistics import paired
     from hubexpert.systems.mixtures import routed
     from hubexpert.workspace import write_atomically
@@ -59,7 +60,7 @@ def run(asked: argparse.Namespace, target: str) -> None:
         recipe = write_project(asked.work / "projects" / f"{target}-{way}", asked.data / "tasks" / target, target, data)
         project = pipeline.open_project(recipe)
         arena = pipeline.contest(project)
-        values[way] = measured(project.model, arena, routed(project.model, arena), pipeline.evaluation(project)).values
+        values[way] = measured(project.model, arena, routed(project.model, arena), evaluation(project)).values
         told = told or kard_report(project)
     assert told is not None
     result: dict[str, Any] = {
@@ -85,7 +86,7 @@ def serve(work: Path, data: Path, facts: str) -> str:
 
 
 def write_project(folder: Path, task: Path, target: str, data: dict[str, Any]) -> Path:
-    """The recipe and its examples: shots of the train file, held-out rows of the test file, gold facts as rationales."""
+    """The recipe and its examples: shots of the train file, held-out rows of the test file, facts as rationales."""
     from hubexpert.demo import BASE, OWNER
     from hubexpert.recipe import FREE_LICENSES
     from hubexpert.workspace import write_atomically
