@@ -75,6 +75,7 @@ class KardSection(Section):
         model: what the reranker starts from; by default `data.encoder`.
         candidates: how many passages of a question a step of its training compares.
         sharpness: the temperature of the reranker's scores (tau 1), and of BM25's as shares of the best (tau 2).
+        prior: how far, in that training, the model's own scores at its start count beside BM25's; at 0 not at all.
         epochs: of its training.
         learning_rate: of its training.
         votes: how many answers are sampled at test time, of which the commonest counts; 1 is greedy.
@@ -89,6 +90,7 @@ class KardSection(Section):
     model: str | None = None
     candidates: Annotated[int, Field(ge=2)] = 8
     sharpness: tuple[Positive, Positive] = (0.05, 0.2)
+    prior: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     epochs: Annotated[int, Field(gt=0)] = 3
     learning_rate: Positive = 1e-4
     votes: Annotated[int, Field(gt=0)] = 1
