@@ -29,11 +29,11 @@ def slow(reranker: Reranker, known: Bm25, pools: list[Pool]) -> float:
     for pool in pools:
         asked = reranker.model.encode_query(pool.question)
         found = []
-        for number, worth, is_found in zip(pool.ids, pool.scores, pool.asked, strict=True):
+        for number, worth, is_found, share in zip(pool.ids, pool.scores, pool.asked, pool.found, strict=True):
             if is_found:
                 passage = reranker.model.encode_document(known.texts[number])
                 cosine = asked @ passage / np.linalg.norm(asked) / np.linalg.norm(passage)
-                found.append((round(float(cosine), 5), -int(number), float(worth)))
+                found.append((round(float(cosine), 5) + SECTION.words * float(share), -int(number), float(worth)))
         best = sum(sorted((worth for _, _, worth in found), reverse=True)[:5])
         if best:
             shares.append(sum(worth for _, _, worth in sorted(found, reverse=True)[:5]) / best)

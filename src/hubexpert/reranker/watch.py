@@ -13,7 +13,7 @@ from hubexpert.reranker.candidates import Pool, draw
 from hubexpert.reranker.loss import anchored, divergence
 from hubexpert.reranker.models import Reranker, compare
 from hubexpert.reranker.quality import carried
-from hubexpert.reranker.rank import order, rerank
+from hubexpert.reranker.rank import blended, order, rerank
 
 Texts = Callable[[Sequence[int]], Sequence[str]]
 BATCH = 8  # questions of a step
@@ -49,10 +49,10 @@ def watch(
             total += float(divergences(reranker, first, batch, texts, section, [seed, 1, begin]).sum())
     if not pools or not math.isfinite(total):
         return Watched(total if pools else None)
-    return Watched(total / len(pools), _carried(reranker, pools, texts))
+    return Watched(total / len(pools), _carried(reranker, pools, texts, section))
 
 
-def _carried(reranker: Reranker, pools: Sequence[Pool], texts: Texts) -> float | None:
+def _carried(reranker: Reranker, pools: Sequence[Pool], texts: Texts, section: KardSection) -> float | None:
     """The mean over the questions that find a passage with a word of the rationale; None where there is none."""
     # in the order of their numbers: where a model tells passages not apart, their order must not be the rationale's
     places = [np.flatnonzero(pool.asked)[np.argsort(pool.ids[pool.asked])] for pool in pools]
@@ -60,11 +60,12 @@ def _carried(reranker: Reranker, pools: Sequence[Pool], texts: Texts) -> float |
     scores = rerank(
         reranker, [pool.question for pool, _ in told], [texts(pool.ids[at].tolist()) for pool, at in told], quiet=True
     )
-    shares = [
-        carried(pool.scores[at].tolist(), order(each).tolist(), FIRST)
+    ranked = [
+        order(blended(each, pool.found[at], section.words)).tolist()
         for (pool, at), each in zip(told, scores, strict=True)
     ]
-    return float(np.mean(shares)) if shares else None
+    each = [carried(pool.scores[at].tolist(), ours, FIRST) for (pool, at), ours in zip(told, ranked, strict=True)]
+    return float(np.mean(each)) if each else None
 
 
 def divergences(
