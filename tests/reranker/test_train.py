@@ -16,7 +16,7 @@ from hubexpert.reranker.rank import order, rerank
 from hubexpert.reranker.train import pace, train
 from tests.reranker.making import Bm25, animals, translated
 
-SECTION = KardSection(candidates=6, epochs=3, learning_rate=3e-3, sharpness=(0.1, 0.2))
+SECTION = KardSection(candidates=6, epochs=3, learning_rate=3e-3, sharpness=(0.1, 0.2), way=1)
 
 
 def world(count: int, depth: int = 50) -> tuple[Bm25, list[Pool]]:
@@ -78,6 +78,22 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tiny: Path, tmp_p
     assert all(torch.equal(value, resumed[name]) for name, value in weights.items())
 
 
+def test_the_weights_go_part_of_the_way(tiny: Path, tmp_path: Path) -> None:
+    """From those at the start to those trained, a quarter of it; a training that is killed does not notice."""
+    known, pools = world(9)  # none watches, so what was trained is used
+
+    def trained(way: float) -> dict[str, torch.Tensor]:
+        reranker = start(str(tiny), "bi", seed=0, device="cpu")
+        section = SECTION.model_copy(update={"way": way})
+        train(reranker, pools, known.read, section, tmp_path, seed=0, quiet=True)
+        return reranker.model.state_dict()
+
+    at_first, whole, part = start(str(tiny), "bi", seed=0, device="cpu").model.state_dict(), trained(1), trained(0.25)
+    assert not all(torch.equal(whole[name], value) for name, value in at_first.items())
+    for name, value in at_first.items():
+        torch.testing.assert_close(part[name], value + (whole[name] - value) / 4)
+
+
 def test_a_reranker_that_did_not_learn_is_as_it_was(tiny: Path, tmp_path: Path) -> None:
     """A learning rate that destroys it: the record says so, and the weights are those at the start."""
     known, pools = world(40)
@@ -131,7 +147,7 @@ def test_minilm_learns_words_that_bm25_cannot_know(tmp_path: Path) -> None:
     gold = [{at} for at in held]
     by_words = np.mean(recalls([ids.tolist() for ids, _ in known.search(asked, len(every))], gold, 3))
     untrained = np.mean(recalls(found(), gold, 1))
-    section = KardSection(candidates=6, epochs=10, learning_rate=4e-4, prior=0)
+    section = KardSection(candidates=6, epochs=10, learning_rate=4e-4, sharpness=(0.05, 0.2), prior=0, way=1, words=0)
     record = train(reranker, pools, known.read, section, tmp_path, seed=0, quiet=True)
     trained = np.mean(recalls(found(), gold, 1))
     assert by_words <= 0.5

@@ -14,7 +14,7 @@ from hubexpert.reranker.train import train
 from hubexpert.reranker.watch import Watched, watch
 from tests.reranker.making import Bm25, translated
 
-SECTION = KardSection(candidates=6, epochs=3, learning_rate=3e-3, sharpness=(0.1, 0.2))
+SECTION = KardSection(candidates=6, epochs=3, learning_rate=3e-3, sharpness=(0.1, 0.2), way=1)
 
 
 def world(count: int, depth: int) -> tuple[Bm25, list[Pool]]:
