@@ -129,6 +129,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert pace(0, 1) == 1
 
 
+@pytest.mark.slow
 def test_minilm_learns_words_that_bm25_cannot_know(tmp_path: Path) -> None:
     """Animals are asked for by invented names: BM25 is at chance, and trained it finds what it was not trained on."""
     questions, rationales, facts = animals()
