@@ -119,6 +119,22 @@ def test_few_questions_hold_none_out(count: int, held_out: int, tiny: Path, tmp_
     assert record.learned or count in (0, 10)
 
 
+def test_a_question_that_watches_is_not_learned_from_by_another_of_its_rationales(tiny: Path, tmp_path: Path) -> None:
+    """Each question has three rationales: all three learn, or all three watch, and questions are what is counted."""
+    known, pools = world(20)
+    reranker, read = start(str(tiny), "bi", seed=0, device="cpu"), 0
+
+    def texts(ids: Sequence[int]) -> list[str]:
+        nonlocal read
+        read += len(ids) == SECTION.candidates
+        return known.read(ids)
+
+    record = train(reranker, pools * 3, texts, SECTION, tmp_path, seed=0, quiet=True)
+    assert (record.questions, record.held_out) == (len(pools) - len(pools) // 10, len(pools) // 10)
+    assert len(known.texts) > SECTION.candidates
+    assert read == SECTION.epochs * 3 * record.questions + 2 * 3 * record.held_out
+
+
 def test_the_learning_rate_rises_and_falls() -> None:
     """A tenth of the steps up to the whole of it, then down to nothing; one step is taken at the whole rate."""
     rates = [pace(step, 50) for step in range(50)]

@@ -43,16 +43,22 @@ def train(
 
     Args:
         reranker: at its start.
-        pools: the candidates of the questions.
+        pools: the candidates of the questions; those of one question's rationales all learn, or all watch.
         texts: of places of passages, their texts.
         section: candidates of a step, temperatures, how far the start counts, epochs, learning rate and way.
         checkpoints: a folder of this training alone; killed on the way, it goes on from its last epoch.
         seed: of what is held out, the order, the candidates drawn and dropout.
         quiet: no progress.
     """
-    shuffled = [pools[at] for at in np.random.default_rng([seed, 0]).permutation(len(pools))]
-    watching = min(MOST, max(1, int(len(pools) * HELD_OUT))) if len(pools) >= LEAST else 0
-    held_out, learned_from = shuffled[:watching], shuffled[watching:]
+    by_question: dict[str, list[Pool]] = {}
+    for pool in pools:
+        by_question.setdefault(pool.question, []).append(pool)
+    told = list(by_question.values())
+    shuffled = [told[at] for at in np.random.default_rng([seed, 0]).permutation(len(told))]
+    watching = min(MOST, max(1, int(len(told) * HELD_OUT))) if len(told) >= LEAST else 0
+    held_out, learned_from = (
+        [pool for each in part for pool in each] for part in (shuffled[:watching], shuffled[watching:])
+    )
     if not learned_from:
         return RerankerRecord(kind=reranker.kind, start=reranker.start)
     first = replace(reranker, model=copy.deepcopy(reranker.model))
@@ -66,7 +72,7 @@ def train(
     return RerankerRecord(
         kind=reranker.kind,
         start=reranker.start,
-        questions=len(learned_from),
+        questions=len(told) - watching,
         held_out=watching,
         before=before.divergence,
         after=after.divergence,
