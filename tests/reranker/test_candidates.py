@@ -16,6 +16,8 @@ def test_candidates_are_what_the_rationale_finds_and_then_what_the_question_find
     (pool,) = gather(["wood fire"], ["iron melts"], known.search, known.scores, depth=2)
     assert pool.ids.tolist() == [0, 1, 3, 4]
     assert pool.asked.tolist() == [False, False, True, True]
+    by_question = known.scores("wood fire", pool.ids[2:])
+    np.testing.assert_allclose(pool.found, [0, 0, *(by_question / by_question.max())], rtol=1e-6)
     bare = known.scores("iron melts", pool.ids)
     np.testing.assert_allclose(pool.scores, bare / bare.max(), rtol=1e-6)
     assert pool.scores[0] == 1
@@ -41,7 +43,7 @@ def test_a_draw_has_the_best_by_the_rationale_of_all_and_of_those_the_question_f
 ) -> None:
     """As many as are asked for where there are so many, none twice, the same for the same seed."""
     scores, asked = np.array([s for s, _ in candidates], np.float32), np.array([a for _, a in candidates])
-    pool = Pool("q", np.arange(len(scores)), scores, asked)
+    pool = Pool("q", np.arange(len(scores)), scores, asked, np.zeros_like(scores))
     drawn = draw(pool, count, np.random.default_rng(1)).tolist()
     assert len(drawn) == len(set(drawn)) == min(count, len(scores))
     assert drawn == draw(pool, count, np.random.default_rng(1)).tolist()
@@ -57,7 +59,8 @@ def test_a_draw_has_the_best_by_the_rationale_of_all_and_of_those_the_question_f
 
 def test_every_passage_that_the_question_finds_has_its_turn() -> None:
     """Over many draws all of them come up, though a step compares few."""
-    pool = Pool("q", np.arange(20), np.linspace(1, 0, 20, dtype=np.float32), np.arange(20) >= 6)
+    worth = np.linspace(1, 0, 20, dtype=np.float32)
+    pool = Pool("q", np.arange(20), worth, np.arange(20) >= 6, np.zeros_like(worth))
     generator = np.random.default_rng(0)
     drawn = np.concatenate([draw(pool, 8, generator) for _ in range(60)]).tolist()
     assert set(drawn) == {0, 1, *range(6, 20)}

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubexpert.reranker.loss import divergence
+from hubexpert.reranker.loss import anchored, divergence
 
 Rows = list[list[tuple[float, float]]]
 temperatures = st.tuples(st.floats(0.02, 5), st.floats(0.02, 5))
@@ -44,6 +44,32 @@ def test_it_is_the_kullback_leibler_divergence_of_two_softmaxes(
     assert found.shape == (len(given_rows),)
     for value, row in zip(found.tolist(), given_rows, strict=True):
         assert value == pytest.approx(slow(row, *sharpness), rel=2e-4, abs=2e-4)
+
+
+@given(rows, st.lists(st.floats(-1, 1, width=32), min_size=6, max_size=6), st.floats(0, 2), temperatures)
+def test_anchored_it_is_the_divergence_from_the_product_of_start_and_rationale(
+    given_rows: Rows, first: list[float], weight: float, sharpness: tuple[float, float]
+) -> None:
+    """P is proportional to exp(weight · f0 / τ1) · exp(BM25 / τ2), here with all probabilities written out."""
+    ours, theirs = sharpness
+    predicted, wanted, mask = tables(given_rows, 0.0)
+    own = torch.tensor([first[: mask.shape[1]]] * len(mask))
+    found = divergence(predicted, anchored(wanted, own, weight, sharpness), mask, sharpness)
+    for value, row in zip(found.tolist(), given_rows, strict=True):
+        log_p = [weight * f0 / ours + b / theirs for f0, (_, b) in zip(first, row, strict=False)]
+        p, q = shares(log_p, 1.0), shares([f for f, _ in row], ours)
+        slowly = sum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
+        assert value == pytest.approx(slowly, rel=1e-3, abs=1e-3)
+
+
+def test_a_model_that_the_rationale_tells_nothing_stays_as_it_is() -> None:
+    """Where all passages are alike to BM25, the anchored target is what the start says."""
+    own, mask = torch.tensor([[0.9, 0.5, 0.1]]), torch.ones(1, 3, dtype=torch.bool)
+    flat = torch.full((1, 3), 0.4)
+    assert float(divergence(own, anchored(flat, own, 1.0, (0.05, 0.2)), mask, (0.05, 0.2))) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert float(divergence(own, flat, mask, (0.05, 0.2))) > 1
 
 
 @given(rows, temperatures)

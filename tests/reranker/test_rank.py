@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hubexpert.errors import HubExpertError
 from hubexpert.records import RerankerKind
 from hubexpert.reranker.models import compare, start
-from hubexpert.reranker.rank import order, rerank
+from hubexpert.reranker.rank import blended, order, rerank, shares
 
 QUESTIONS = ["w1 w2", "w3", "w4 w5 w6 w7"]
 PASSAGES = [["w31 w32 w33", "w1", "w40 w2"], [], ["w9", "w1", "w44 w45 w46 w47 w48 w49 w50", "w9"]]
@@ -51,6 +53,17 @@ def test_late_interaction_is_the_mean_of_the_best_cosines(tiny: Path) -> None:
     best = [max(float(torch.cosine_similarity(a, b, dim=0)) for b in theirs) for a in ours]
     assert len(ours) == 4  # two words between two marks
     assert rerank(reranker, ["w1 w2"], [["w31 w32 w33"]])[0][0] == pytest.approx(sum(best) / 4, abs=2e-5)
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1, width=32), st.floats(0, 50, width=32)), max_size=6), st.floats(0, 2))
+def test_blended_scores_are_the_model_s_and_a_share_of_bm25(pairs: list[tuple[float, float]], weight: float) -> None:
+    """Passage by passage; where BM25 finds nothing, or does not count, the model's alone."""
+    best = max((found for _, found in pairs), default=0)
+    expected = [score + (weight * found / best if best else 0) for score, found in pairs]
+    scores, found = np.array([pair[0] for pair in pairs], np.float32), np.array([pair[1] for pair in pairs], np.float32)
+    np.testing.assert_allclose(blended(scores, found, weight), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(blended(scores, found, 0), scores)
+    assert shares(np.zeros(3)).tolist() == [0, 0, 0]
 
 
 def test_order_is_stable() -> None:

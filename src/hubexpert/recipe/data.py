@@ -75,8 +75,11 @@ class KardSection(Section):
         model: what the reranker starts from; by default `data.encoder`.
         candidates: how many passages of a question a step of its training compares.
         sharpness: the temperature of the reranker's scores (tau 1), and of BM25's as shares of the best (tau 2).
+        prior: how far, in that training, the model's own scores at its start count beside BM25's; at 0 not at all.
         epochs: of its training.
         learning_rate: of its training.
+        way: how far its weights go from those at its start to those trained; at 1 all the way.
+        words: how far BM25 by the question, as a share of its best, counts beside the reranker's score.
         votes: how many answers are sampled at test time, of which the commonest counts; 1 is greedy.
     """
 
@@ -88,9 +91,12 @@ class KardSection(Section):
     reranker: Literal["bi", "cross", "late"] | None = "bi"
     model: str | None = None
     candidates: Annotated[int, Field(ge=2)] = 8
-    sharpness: tuple[Positive, Positive] = (0.05, 0.2)
-    epochs: Annotated[int, Field(gt=0)] = 3
-    learning_rate: Positive = 1e-4
+    sharpness: tuple[Positive, Positive] = (0.05, 0.1)
+    prior: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    epochs: Annotated[int, Field(gt=0)] = 2
+    learning_rate: Positive = 5e-5
+    way: Annotated[float, Field(gt=0, le=1)] = 0.5
+    words: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
     votes: Annotated[int, Field(gt=0)] = 1
 
 

@@ -30,6 +30,12 @@ class RerankerRecord(Record):
     held_out: int = Field(0, description="questions that watched the training; none where there are fewer than 10")
     before: float | None = Field(None, description="mean KL on the held-out questions before training, in nats")
     after: float | None = Field(None, description="and after it")
+    carried_before: float | None = Field(
+        None,
+        description="of what they find, ordered before training: how much of the rationale's BM25 the first 5 carry, "
+        "over the best possible 5",
+    )
+    carried_after: float | None = Field(None, description="and ordered after it")
     losses: tuple[float, ...] = Field((), description="mean KL on the training questions, of each epoch")
     learned: bool = Field(False, description="whether the trained weights are used; if not, it is the starting model")
 
@@ -39,6 +45,11 @@ class RerankerRecord(Record):
         if not self.questions:
             return "The reranker was not trained."
         change = "" if self.before is None else f"KL {self.before:.3f} before, {self.after:.3f} after"
+        if self.carried_before is not None and self.carried_after is not None:
+            change += (
+                f"; the first 5 passages carry {self.carried_before:.3f} of what they could before, "
+                f"{self.carried_after:.3f} after"
+            )
         if not self.learned:
             return f"The reranker did not learn ({change or 'no numbers'}); it is the starting model."
         if not change:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hubexpert.reranker.rank import shares
+
 Floats = NDArray[np.float32]
 Found = tuple[NDArray[Any], NDArray[Any]]  # places of passages and their BM25 scores, the best first
 Search = Callable[[Sequence[str], int], Sequence[Found]]
@@ -24,12 +26,14 @@ class Pool:
             rationale's length and differ from knowledge base to knowledge base; shares do not, so one temperature
             does for all.
         asked: whether the question finds it `[candidates]`.
+        found: BM25 for the question `[candidates]`, as shares of the best one; 0 of those it does not find.
     """
 
     question: str
     ids: NDArray[np.int64]
     scores: Floats
     asked: NDArray[np.bool_]
+    found: Floats
 
 
 def gather(
@@ -46,12 +50,14 @@ def gather(
     """
     pools = []
     both = zip(questions, rationales, search(rationales, depth), search(questions, depth), strict=True)
-    for question, rationale, (by_rationale, found), (by_question, _) in both:
-        first = by_rationale[np.asarray(found) > 0].astype(np.int64)
+    for question, rationale, (by_rationale, theirs), (by_question, ours) in both:
+        first = by_rationale[np.asarray(theirs) > 0].astype(np.int64)
         ids = np.concatenate([first, by_question[~np.isin(by_question, first)]]).astype(np.int64)
         if len(first) and len(ids) > 1:
             wanted = np.asarray(scores(rationale, ids), np.float32)
-            pools.append(Pool(question, ids, wanted / wanted.max(), np.isin(ids, by_question)))
+            share = dict(zip(by_question.tolist(), shares(np.asarray(ours)).tolist(), strict=True))
+            found = np.array([share.get(place, 0.0) for place in ids.tolist()], np.float32)
+            pools.append(Pool(question, ids, wanted / wanted.max(), np.isin(ids, by_question), found))
     return pools
 
 

@@ -40,6 +40,23 @@ def rerank(
     return scores
 
 
+def blended(scores: Floats, found: NDArray[Any], weight: float) -> Floats:
+    """The reranker's scores and BM25's by the question, which knows the words that a sentence's vector blurs.
+
+    Args:
+        scores: f(x, d) of the passages.
+        found: their BM25 scores by the question, not negative; they count as shares of the best.
+        weight: how far they do.
+    """
+    return (scores + weight * shares(found)).astype(np.float32)
+
+
+def shares(found: NDArray[Any]) -> Floats:
+    """Scores that are not negative, as shares of the best one; all 0 where that is 0 or there is none."""
+    best = np.max(found, initial=0)
+    return np.asarray(found / best if best > 0 else np.zeros(len(found)), np.float32)
+
+
 def order(scores: Floats) -> NDArray[np.int64]:
     """The places of the passages, the best first, equal ones as they stood."""
     return np.argsort(-scores, kind="stable")

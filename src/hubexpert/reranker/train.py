@@ -1,23 +1,22 @@
 """The training of a reranker: a plain loop, which goes on from its last epoch when it was killed."""
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hubexpert.progress import track
 from hubexpert.recipe import KardSection
 from hubexpert.records import RerankerRecord
-from hubexpert.reranker.candidates import Pool, draw
-from hubexpert.reranker.loss import divergence
-from hubexpert.reranker.models import Reranker, compare
+from hubexpert.reranker.candidates import Pool
+from hubexpert.reranker.models import Reranker
+from hubexpert.reranker.watch import BATCH, Texts, divergences, watch
 
-Texts = Callable[[Sequence[int]], Sequence[str]]
-BATCH = 8  # questions of a step
 WARM_UP = 0.1  # share of the steps in which the learning rate rises
 LEAST, HELD_OUT, MOST = 10, 0.1, 200  # questions from which some are held out, which share, and at most how many
 CHECKPOINT = "epoch.pt"
@@ -35,53 +34,58 @@ def train(
 ) -> RerankerRecord:
     """Train the reranker in place to minimise KL(P‖Q); says what came of it.
 
-    AdamW with a linear warm-up and a cosine. A tenth of the questions is not learned from but watches: where their
-    divergence has not fallen, the weights are again those it started with.
+    AdamW with a linear warm-up and a cosine. The weights are then drawn back towards those at the start, which keeps
+    much of what was learned and more of what was known (WiSE-FT, arXiv 2109.01903, equation 1).
+
+    A tenth of the questions is not learned from but watches: where their divergence has not fallen, or the first
+    passages of what they find do not carry more of what the rationale wants than at the start, the weights are again
+    those it started with.
 
     Args:
         reranker: at its start.
-        pools: the candidates of the questions.
+        pools: the candidates of the questions; those of one question's rationales all learn, or all watch.
         texts: of places of passages, their texts.
-        section: candidates of a step, temperatures, epochs and learning rate.
+        section: candidates of a step, temperatures, how far the start counts, epochs, learning rate and way.
         checkpoints: a folder of this training alone; killed on the way, it goes on from its last epoch.
         seed: of what is held out, the order, the candidates drawn and dropout.
         quiet: no progress.
     """
-    shuffled = [pools[at] for at in np.random.default_rng([seed, 0]).permutation(len(pools))]
-    watching = min(MOST, max(1, int(len(pools) * HELD_OUT))) if len(pools) >= LEAST else 0
-    held_out, learned_from = shuffled[:watching], shuffled[watching:]
+    by_question: dict[str, list[Pool]] = {}
+    for pool in pools:
+        by_question.setdefault(pool.question, []).append(pool)
+    told = list(by_question.values())
+    shuffled = [told[at] for at in np.random.default_rng([seed, 0]).permutation(len(told))]
+    watching = min(MOST, max(1, int(len(told) * HELD_OUT))) if len(told) >= LEAST else 0
+    held_out, learned_from = (
+        [pool for each in part for pool in each] for part in (shuffled[:watching], shuffled[watching:])
+    )
     if not learned_from:
         return RerankerRecord(kind=reranker.kind, start=reranker.start)
-    first = {name: value.detach().cpu().clone() for name, value in reranker.model.state_dict().items()}
-    before = watch(reranker, held_out, texts, section, seed)
-    losses = _epochs(reranker, learned_from, texts, section, checkpoints, seed, quiet)
-    after = watch(reranker, held_out, texts, section, seed)
-    learned = all(map(math.isfinite, losses)) and (before is None or after is None or after < before)
+    first = replace(reranker, model=copy.deepcopy(reranker.model))
+    before = watch(reranker, first, held_out, texts, section, seed)
+    losses = _epochs(reranker, first, learned_from, texts, section, checkpoints, seed, quiet)
+    _go(reranker.model, first.model, section.way)
+    after = watch(reranker, first, held_out, texts, section, seed)
+    learned = all(map(math.isfinite, losses)) and after.better_than(before)
     if not learned:
-        reranker.model.load_state_dict(first)
+        reranker.model.load_state_dict(first.model.state_dict())
     return RerankerRecord(
         kind=reranker.kind,
         start=reranker.start,
-        questions=len(learned_from),
+        questions=len(told) - watching,
         held_out=watching,
-        before=before,
-        after=after,
+        before=before.divergence,
+        after=after.divergence,
+        carried_before=before.carried,
+        carried_after=after.carried,
         losses=losses,
         learned=learned,
     )
 
 
-def watch(reranker: Reranker, pools: Sequence[Pool], texts: Texts, section: KardSection, seed: int) -> float | None:
-    """The mean divergence of the questions, with the same candidates whenever it is asked; None of no questions."""
-    total = 0.0
-    for begin in range(0, len(pools), BATCH):
-        with torch.inference_mode():
-            total += float(_step(reranker, pools[begin : begin + BATCH], texts, section, [seed, 1, begin]).sum())
-    return total / len(pools) if pools else None
-
-
 def _epochs(
     reranker: Reranker,
+    first: Reranker,
     pools: Sequence[Pool],
     texts: Texts,
     section: KardSection,
@@ -105,7 +109,7 @@ def _epochs(
             batch = [pools[place] for place in turn[at * BATCH : (at + 1) * BATCH]]
             for group in optimizer.param_groups:
                 group["lr"] = section.learning_rate * pace(step, section.epochs * steps)
-            loss = _step(reranker, batch, texts, section, [seed, 3, step])
+            loss = divergences(reranker, first, batch, texts, section, [seed, 3, step])
             optimizer.zero_grad()
             loss.mean().backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -118,25 +122,21 @@ def _epochs(
     return losses
 
 
+def _go(model: Any, first: Any, way: float) -> None:
+    """Leave the model on the line from the weights it started with to those it has, `way` of it from the start."""
+    weights = model.state_dict()
+    for name, at_first in first.state_dict().items():
+        if weights[name].is_floating_point():
+            weights[name] = torch.lerp(at_first, weights[name], way)
+    model.load_state_dict(weights)
+
+
 def pace(step: int, steps: int) -> float:
     """The learning rate of a step as a share of the highest: rises in a line, then falls as a cosine."""
     warm = max(1, round(steps * WARM_UP))
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def _step(reranker: Reranker, pools: Sequence[Pool], texts: Texts, section: KardSection, seed: Sequence[int]) -> Tensor:
-    """The divergence of each question from candidates drawn for this step."""
-    generator = np.random.default_rng(seed)
-    drawn = [draw(pool, section.candidates, generator) for pool in pools]
-    passages = [list(texts(pool.ids[places].tolist())) for pool, places in zip(pools, drawn, strict=True)]
-    predicted = compare(reranker, [pool.question for pool in pools], passages)
-    wanted, mask = torch.zeros_like(predicted), torch.zeros_like(predicted, dtype=torch.bool)
-    for row, (pool, places) in enumerate(zip(pools, drawn, strict=True)):
-        wanted[row, : len(places)] = torch.from_numpy(pool.scores[places]).to(wanted)
-        mask[row, : len(places)] = True
-    return divergence(predicted, wanted, mask, section.sharpness)
 
 
 def _keep(checkpoints: Path, model: Any, optimizer: Any, losses: tuple[float, ...]) -> None:

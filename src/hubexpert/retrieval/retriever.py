@@ -7,7 +7,7 @@ from hubexpert.knowledge import Index, search
 from hubexpert.recipe import KardSection
 from hubexpert.records import Passage
 from hubexpert.reranker.models import Reranker
-from hubexpert.reranker.rank import order, rerank
+from hubexpert.reranker.rank import blended, order, rerank
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,16 @@ class Retriever:
         return [found[: self.section.passages] for found in self.ranked(questions, quiet=quiet)]
 
     def ranked(self, questions: Sequence[str], *, quiet: bool = True) -> list[list[int]]:
-        """All that BM25 finds for each question, in the reranker's order."""
-        found = [hits.ids.tolist() for hits in search(self.index, questions, self.section.retrieved, quiet=quiet)]
+        """All that BM25 finds for each question, in the order of the reranker's score and a little of BM25's."""
+        found = search(self.index, questions, self.section.retrieved, quiet=quiet)
+        ids = [hits.ids.tolist() for hits in found]
         if self.reranker is None:
-            return found
-        scores = rerank(self.reranker, questions, [self.texts(ids) for ids in found], quiet=quiet)
-        return [[ids[place] for place in order(each)] for ids, each in zip(found, scores, strict=True)]
+            return ids
+        scores = rerank(self.reranker, questions, [self.texts(each) for each in ids], quiet=quiet)
+        return [
+            hits.ids[order(blended(each, hits.scores, self.section.words))].tolist()
+            for hits, each in zip(found, scores, strict=True)
+        ]
 
     def texts(self, ids: Sequence[int]) -> list[str]:
         """The passages of these numbers, as they are read."""
