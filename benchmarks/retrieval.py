@@ -24,10 +24,10 @@ from typing import Any
 import bm25s
 import numpy as np
 
+from hubexpert.kard.report import recalls
 from hubexpert.recipe import KardSection
 from hubexpert.reranker.candidates import Found, gather
 from hubexpert.reranker.models import Reranker, start
-from hubexpert.reranker.quality import recalls
 from hubexpert.reranker.rank import blended, order, rerank
 from hubexpert.reranker.train import train
 from hubexpert.statistics import bootstrap, paired

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from hubexpert.kard.report import recalls
 from hubexpert.recipe import KardSection
 from hubexpert.records import RerankerKind, RerankerRecord
 from hubexpert.reranker.candidates import Pool, gather
 from hubexpert.reranker.models import start
-from hubexpert.reranker.quality import recalls
 from hubexpert.reranker.rank import order, rerank
 from hubexpert.reranker.train import pace, train
 from tests.reranker.making import Bm25, animals, translated

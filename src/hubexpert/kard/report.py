@@ -14,6 +14,11 @@ def recall(found: Sequence[Hashable], gold: Collection[Hashable], k: int) -> flo
     return len({*found[:k]} & {*gold}) / len({*gold}) if gold else 0.0
 
 
+def recalls(found: Sequence[Sequence[Hashable]], gold: Sequence[Collection[Hashable]], k: int) -> list[float]:
+    """Of every question, its recall at k."""
+    return [recall(told, facts, k) for told, facts in zip(found, gold, strict=True)]
+
+
 def retrieval_score(
     name: str, found: Sequence[Sequence[Hashable]], gold: Sequence[Collection[Hashable]], *, seed: int
 ) -> RetrievalScore | None:
@@ -25,10 +30,10 @@ def retrieval_score(
         gold: of each question what should be found; questions without gold facts do not count.
         seed: of the interval.
     """
-    known = [(told, facts) for told, facts in zip(found, gold, strict=True) if facts]
+    known = [place for place, facts in enumerate(gold) if facts]
     if not known:
         return None
-    first, five = ([recall(told, facts, k) for told, facts in known] for k in (1, 5))
+    first, five = (recalls([found[at] for at in known], [gold[at] for at in known], k) for k in (1, 5))
     low, high = bootstrap(five, seed=seed)
     return RetrievalScore(name=name, recall_1=fmean(first), recall_5=fmean(five), low=low, high=high, n=len(known))
 
