@@ -1,9 +1,9 @@
-"""What do rows of open datasets add to the shots, and does it matter which? Two targets, one draw of 32 shots each.
+"""What do rows of open datasets add to the shots, and does it matter which? Three targets, one draw of 32 shots each.
 
 A Hub on this machine serves the task sets and P3 as datasets, without the target's own, and for each target a set of
 near-copies of its held-out rows, all of which must be removed. `hubexpert data --ablation` does the rest.
 
-python benchmarks/chosen.py run --data FOLDER --work FOLDER [--only requests,science]
+python benchmarks/chosen.py run --data FOLDER --work FOLDER [--only requests,science,banking]
 python benchmarks/chosen.py table
 """
 
@@ -20,7 +20,11 @@ from quality_runs.targets import write_project
 RESULTS = Path(__file__).parent / "results" / "chosen"
 OWNER = "open"
 # each with the task sets that hold its own questions
-OWN = {"requests": ("snips_intent", "snips_slots"), "science": ("arc_easy", "arc_challenge")}
+OWN = {
+    "requests": ("snips_intent", "snips_slots"),
+    "science": ("arc_easy", "arc_challenge"),
+    "banking": ("clinc150",),
+}
 TRAIN = {"epochs": 3, "learning_rate": 1e-3, "folds": 0, "batch_size": 4, "top_k": 2, "shared_rank": 16}
 DATA = {"methods": ["select"], "rows": 200, "per_dataset": 1000, "encoder": "packaged"}
 CARD = "---\nlicense: apache-2.0\nconfigs:\n- config_name: default\n  data_files: rows.jsonl\n---\n"
