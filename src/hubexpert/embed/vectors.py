@@ -15,6 +15,7 @@ from hubexpert.workspace import fingerprint
 # Texts that are read, sorted by length, embedded and forced to disk together: fewer are padded more (1024: 5 % more
 # tokens than sorting all of 8192 texts of very different lengths, 2048: 2 %), more are lost to a kill.
 CHUNK = 2048
+TOGETHER = 256  # texts of like length between two steps of the progress
 
 Vectorise = Callable[[Iterable[list[str]]], Iterator[Floats]]  # chunks of texts -> their vectors, in that order
 
@@ -50,24 +51,32 @@ def embedded(
     size = count * encoder.dimensions * 4
     if not whole.is_file() or whole.stat().st_size != size:
         folder.mkdir(parents=True, exist_ok=True)
-        here: Vectorise = lambda chunks: (encode(encoder, chunk) for chunk in chunks)  # noqa: E731
-        _write(whole, texts, count, encoder.dimensions, vectorise or here, quiet)
+        _write(whole, texts, count, encoder, vectorise, quiet)
     if not count:  # nothing to map
         return np.empty((0, encoder.dimensions), np.float32)
     return np.memmap(whole, np.float32, mode="r", shape=(count, encoder.dimensions))
 
 
 def _write(
-    whole: Path, texts: Callable[[], Iterable[str]], count: int, dimensions: int, vectorise: Vectorise, quiet: bool
+    whole: Path,
+    texts: Callable[[], Iterable[str]],
+    count: int,
+    encoder: Encoder,
+    vectorise: Vectorise | None,
+    quiet: bool,
 ) -> None:
     """Fill the file `whole`, under another name until all is there."""
-    partial, row = whole.with_suffix(".part"), dimensions * 4
+    partial, row = whole.with_suffix(".part"), encoder.dimensions * 4
     with partial.open("ab") as file:
         done = file.tell() // (row * CHUNK) * CHUNK
         file.truncate(done * row)  # a chunk cut short
         chunks = _chunks(islice(texts(), done, None))
         left = math.ceil((count - done) / CHUNK)
-        for vectors in track(vectorise(chunks), f"embedding, {CHUNK} texts at a time", total=left, quiet=quiet):
+        if vectorise is None:
+            made = _here(encoder, chunks, count - done, quiet)
+        else:
+            made = track(vectorise(chunks), f"embedding, {CHUNK} texts at a time", total=left, quiet=quiet)
+        for vectors in made:
             file.write(vectors.tobytes())
             file.flush()
             os.fsync(file.fileno())
@@ -76,6 +85,21 @@ def _write(
         partial.unlink()
         raise ValueError(f"{done} texts were embedded where {count} were announced")
     partial.replace(whole)
+
+
+def _here(encoder: Encoder, chunks: Iterable[list[str]], count: int, quiet: bool) -> Iterator[Floats]:
+    """The vectors of each chunk; the progress is told by texts, of `count`."""
+    steps = track(range(count + 1), "embedding texts", total=count, quiet=quiet)
+    next(steps)
+    for chunk in chunks:
+        vectors = np.empty((len(chunk), encoder.dimensions), np.float32)
+        order = sorted(range(len(chunk)), key=lambda at: -len(chunk[at]))
+        for begin in range(0, len(chunk), TOGETHER):
+            some = order[begin : begin + TOGETHER]
+            vectors[some] = encode(encoder, [chunk[at] for at in some])
+            for _ in some:
+                next(steps, None)
+        yield vectors
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
