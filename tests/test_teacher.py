@@ -476,13 +476,13 @@ def test_the_lock_tells_who_taught_and_not_where(tmp_path: Path) -> None:
     """It is published: no address, no name of a variable, no folder of this machine; and it can be read again."""
     given = {
         "model": "/home/me/model",
-        "url": "http://me:pass@10.0.0.7:8000/v1?key=x",
+        "url": "http://me:xyzzy@10.0.0.7:8000/v1?key=x",
         "key_env": "MY_KEY",
         "max_tokens": 9,
     }
     kept = locked_recipe(parse_recipe(recipe(given), name="r"))
     assert kept["data"]["teacher"]["model"] == "model"
     assert kept["data"]["teacher"]["max_tokens"] == 9
-    for secret in ("10.0.0.7", "pass", "MY_KEY", "/home"):
+    for secret in ("10.0.0.7", "xyzzy", "MY_KEY", "/home"):
         assert secret not in json.dumps(kept)
     assert locked_recipe(parse_recipe(kept, name="lock")) == kept

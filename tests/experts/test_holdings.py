@@ -15,7 +15,8 @@ from hubexpert.records import ColumnMap, DatasetCandidate, Example
 from tests.discover.data import dataset
 
 SHOTS = [
-    Example(input=f"how many of the {word} did the old miller sell to the abbot", output="7") for word in ("ab", "cd")
+    Example(input="how many of the ab did the old miller sell to the abbot", output="7"),
+    Example(input="what has the young smith made of cd for the queen of the north", output="7"),
 ]
 TEST = [
     Example(input=f"who of the {word} came first to the top of the hill that day", output="me") for word in ("ef", "gh")
