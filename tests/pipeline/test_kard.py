@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from hubexpert import pipeline
 from hubexpert.errors import HubExpertError
@@ -167,6 +168,14 @@ def test_what_is_lacking_is_told(
     with pytest.raises(HubExpertError, match=message) as error:
         pipeline.data(pipeline.open_project(path, quiet=True))
     assert fix in error.value.fix
+
+
+def test_a_metric_that_reads_no_rationale_is_refused(facts: str, project: Callable[..., Path]) -> None:
+    path = laid_out(project, facts)
+    told = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**told, "task": {**told["task"], "metric": "choice"}}))
+    with pytest.raises(HubExpertError, match="reads no rationale"):
+        pipeline.data(pipeline.open_project(path, quiet=True))
 
 
 def test_kard_needs_knowledge() -> None:

@@ -34,19 +34,21 @@ def packaged() -> Path:
     return folder
 
 
-def from_hub(source: Source, *, bare: bool = False) -> Path:
+def from_hub(source: Source, *, below: str = "", bare: bool = False) -> Path:
     """The folder of the encoder at its commit, with the folders that its list of modules names and nothing else.
 
     Args:
         source: the repository.
+        below: the folder of the repository where it lies; by default its root.
         bare: whether one without a list of modules will do.
 
     Raises:
         HubExpertError: it is no encoder, or cannot be had.
         ValueError: its list of modules is none.
     """
+    inside = f"{below}/" if below else ""
     try:
-        folders = _folders(hub.read_json(source, MODULES))
+        folders = [below] * bool(below) + [inside + name for name in _folders(hub.read_json(source, inside + MODULES))]
     except hub.SourceError as error:
         if error.kind == "missing" and bare:
             return hub.snapshot(source, FILES)
@@ -55,7 +57,7 @@ def from_hub(source: Source, *, bare: bool = False) -> Path:
         raise HubExpertError(
             f"{source.repo} is no sentence encoder: it has no {MODULES}.", fix="name another `data.encoder`"
         ) from error
-    return hub.snapshot(source, FILES, folders=folders)
+    return hub.snapshot(source, FILES, folders=folders) / below
 
 
 def check(folder: Path, *, bare: bool = False) -> None:

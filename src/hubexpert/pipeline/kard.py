@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubexpert.errors import HubExpertError
 from hubexpert.lock import shortened, unplaced
+from hubexpert.metrics import LIKELIHOOD
 from hubexpert.pipeline.methods import encoder_name
 from hubexpert.pipeline.pool import teacher
 from hubexpert.pipeline.project import Project, task
@@ -149,10 +151,19 @@ def retriever(project: Project) -> "Retriever":
 
 
 def lessons(project: Project) -> tuple[TrainingExample, ...]:
-    """The shots as they are learned: each rationale with the passages that it finds, as many as fit."""
+    """The shots as they are learned: each rationale with the passages that it finds, as many as fit.
+
+    Raises:
+        HubExpertError: the metric reads no rationale.
+    """
     from hubexpert.kard import lessons
     from hubexpert.retrieval import Retriever
 
+    if task(project).metric == LIKELIHOOD:
+        raise HubExpertError(
+            f"The metric `{LIKELIHOOD}` chooses by likelihood, and reads no rationale.",
+            fix="set `task.metric: exact_match`, or clear `kard` in `data.methods`",
+        )
     finder = Retriever(index(project), project.recipe.data.kard)
     made = lessons(task(project).shots, distilled(project).rationales, texts_of(finder, finder.by_words))
     fitted = _fitted(project, [each.example for each in made], 0)

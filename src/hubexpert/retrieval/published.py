@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hubexpert import hub
+from hubexpert.embed.files import from_hub
 from hubexpert.errors import HubExpertError
 from hubexpert.kard import fitted_passages, voted, with_passages
 from hubexpert.knowledge import open_index, pinned
@@ -21,8 +22,6 @@ from hubexpert.workspace import write_atomically
 
 FILE, RERANKER = "knowledge.json", "reranker"
 FIX = "name a repository that hubexpert published with the method `kard`"
-RERANKER_FILES = ("*.json", "*.safetensors", "*.txt")
-INSIDE = tuple(f"{RERANKER}/{number}_{name}" for number in range(4) for name in ("Pooling", "Normalize", "Dense"))
 
 
 class Described(Record):
@@ -118,13 +117,13 @@ def open_knowledge(
     Raises:
         HubExpertError: the repository holds no knowledge, its texts cannot be had, or they are not those it names.
     """
-    folder = Path(repo_or_folder)
+    folder, source = Path(repo_or_folder), None
     if not folder.is_dir():
         source = hub.resolve(str(repo_or_folder), revision=revision)
-        folder = hub.snapshot(source, (FILE,), folders=())
-        if (folder / FILE).is_file():
-            folder = hub.snapshot(source, RERANKER_FILES, folders=(RERANKER, *INSIDE))
+        folder = hub.snapshot(source, (FILE,))
     described = _described(folder, repo_or_folder)
+    if source is not None and described.kard.reranker:
+        from_hub(source, below=RERANKER)
     sources, beside = _texts(described, texts)
     index = open_index(hub.cache_folder() / "knowledge", sources, described.knowledge, beside, quiet=quiet)
     reranker = reranker_folder.load(folder / RERANKER, device=device) if described.kard.reranker else None
