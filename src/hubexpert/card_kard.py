@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from markupsafe import Markup
-
-from hubexpert.escape import link, plain
+from hubexpert.escape import link, prose
 from hubexpert.lock import Lock
 from hubexpert.recipe import is_folder
 from hubexpert.verdict import points
@@ -40,7 +38,7 @@ def reasoned(lock: Lock) -> dict[str, Any]:
                 for source in told.sources
                 if source not in own
             ],
-            "own": [Markup.escape(plain(source.repo)) for source in own],
+            "own": [prose(source.repo) for source in own],
             "passages": told.passages,
             "retrieval": [
                 {

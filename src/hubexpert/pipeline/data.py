@@ -45,7 +45,7 @@ def data(project: Project) -> Data:
         "teacher": asked.identity if asked else None,
         "base": [project.base, project.recipe.quantize] if "beacons" in section.methods else None,
         "seed": project.recipe.seed,
-        **({"knowledge": kard.index(project).folder.name, "rationales": kard.distilled(project)} if reasoned else {}),
+        **({"knowledge": project.knowledge.folder.name, "rationales": kard.distilled(project)} if reasoned else {}),
     }
     made, made_now = project.workspace.step("data", inputs, lambda: _made(project, datasets), Data, keep=_final)
     path = project.workspace.root / EXAMPLES

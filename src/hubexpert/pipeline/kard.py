@@ -97,7 +97,7 @@ def reranker(project: Project) -> RerankerRecord | None:
     kind, name = section.reranker, encoder_name(project, section.model)
     if kind is None:
         return None
-    made, found = distilled(project), index(project)
+    made, found = distilled(project), project.knowledge
     inputs = {
         "method": METHOD,
         "knowledge": found.folder.name,
@@ -147,7 +147,7 @@ def retriever(project: Project) -> "Retriever":
     from hubexpert.retrieval import Retriever
 
     trained = load(project.workspace.root / RERANKER) if reranker(project) else None
-    return Retriever(index(project), project.recipe.data.kard, trained)
+    return Retriever(project.knowledge, project.recipe.data.kard, trained)
 
 
 def lessons(project: Project) -> tuple[TrainingExample, ...]:
@@ -164,7 +164,7 @@ def lessons(project: Project) -> tuple[TrainingExample, ...]:
             f"The metric `{LIKELIHOOD}` chooses by likelihood, and reads no rationale.",
             fix="set `task.metric: exact_match`, or clear `kard` in `data.methods`",
         )
-    finder = Retriever(index(project), project.recipe.data.kard)
+    finder = Retriever(project.knowledge, project.recipe.data.kard)
     made = lessons(task(project).shots, distilled(project).rationales, texts_of(finder, finder.by_words))
     fitted = _fitted(project, [each.example for each in made], 0)
     return tuple(each.model_copy(update={"example": one}) for each, one in zip(made, fitted, strict=True))
@@ -186,7 +186,7 @@ def asked(project: Project, examples: Sequence[Example]) -> tuple[Example, ...]:
     inputs = {
         "method": METHOD,
         "examples": list(examples),
-        "knowledge": index(project).folder.name,
+        "knowledge": project.knowledge.folder.name,
         "reranker": reranker(project),
         "kard": project.recipe.data.kard,
         "lessons": list(project.data.examples),
@@ -243,8 +243,11 @@ def _fitted(project: Project, examples: Sequence[Example], answer: int) -> list[
 
 
 def made_with(project: Project) -> dict[str, object]:
-    """What the files beside a mixture hang on."""
-    return {"kard": _described(project), "reranker": reranker(project)} if reasons(project) else {}
+    """What the files beside a mixture hang on, beyond what it learns from."""
+    if not reasons(project):
+        return {}
+    kept = {"knowledge": project.knowledge.folder.name, "kard": project.recipe.data.kard}
+    return {**kept, "reranker": reranker(project)}
 
 
 def put_beside(project: Project, folder: Path) -> None:
@@ -258,7 +261,7 @@ def put_beside(project: Project, folder: Path) -> None:
 def _described(project: Project) -> "Described":
     from hubexpert.retrieval import Described
 
-    recipe, sources = project.recipe, index(project).about.sources
+    recipe, sources = project.recipe, project.knowledge.about.sources
     assert recipe.data.knowledge is not None  # noqa: S101  the recipe has one where the method is
     names = tuple(map(unplaced, recipe.data.knowledge.sources))  # no path of this machine is published
     return Described(

@@ -33,7 +33,7 @@ def _produced(project: Project, test: tuple[Example, ...], asked: tuple[Example,
     from hubexpert.kard import kard_report as told
     from hubexpert.systems.mixtures import routed
 
-    arena, index = contest(project), kard.index(project)
+    arena, index = contest(project), project.knowledge
     system, journal = routed(project.model, arena), evaluation(project)
     values = {
         name: measured(project.model, replace(arena, test=rows), system, journal).values
@@ -51,7 +51,7 @@ def _ways(project: Project, test: tuple[Example, ...], asked: tuple[Example, ...
 
     if not test:
         return {}
-    finder = Retriever(kard.index(project), project.recipe.data.kard)
+    finder = Retriever(project.knowledge, project.recipe.data.kard)
     by_words = kard.texts_of(finder, finder.by_words)
     ways = {
         NONE: kard.with_found(project, test, lambda queries: [[] for _ in queries]),
@@ -72,7 +72,7 @@ def _retrieval(project: Project, test: tuple[Example, ...]) -> list[RetrievalSco
     known = [example for example in test if example.rationale]
     if not known:
         return []
-    index, most = kard.index(project), project.recipe.data.kard.retrieved
+    index, most = project.knowledge, project.recipe.data.kard.retrieved
     questions, rationales = [kard.query_of(each) for each in known], [each.rationale or "" for each in known]
     by_words, by_rationale = (
         [hits.ids.tolist() for hits in search(index, queries, most)] for queries in (questions, rationales)

@@ -17,6 +17,7 @@ from hubexpert.shots import Task, read_task, without_leaks
 from hubexpert.workspace import WORKSPACE, Workspace
 
 if TYPE_CHECKING:
+    from hubexpert.knowledge import Index
     from hubexpert.lm import Lm
     from hubexpert.retrieval import Retriever
 
@@ -91,6 +92,15 @@ class Project:
         from hubexpert.pipeline.pool import score
 
         return score(self)
+
+    @cached_property
+    def knowledge(self) -> "Index":
+        """The passages of the recipe's knowledge, as `kard.index` gives them."""
+        if self.whole:
+            return self.whole.knowledge
+        from hubexpert.pipeline.kard import index
+
+        return index(self)
 
     @cached_property
     def retriever(self) -> "Retriever":

@@ -109,8 +109,7 @@ def open_knowledge(
     Args:
         repo_or_folder: a Hub id or a folder.
         revision: branch, tag or commit of the repository.
-        texts: where the texts are, in the order of the published sources: needed where these are files of the expert's
-            author.
+        texts: where your copies of those sources are that are files of the expert's author, in their order.
         device: a torch device for the reranker; by default CUDA where there is one.
         quiet: no progress.
 
@@ -139,18 +138,16 @@ def _described(folder: Path, name: str | Path) -> Described:
 
 def _texts(described: Described, texts: Sequence[str]) -> tuple[tuple[Source, ...], Path]:
     """The sources, where files are, and whether those given are the files that were published of."""
-    here = Path.cwd()
-    if not texts:
-        local = [source.repo for source in described.sources if is_local_text(source.repo)]
-        if local:
-            raise HubExpertError(
-                f"The texts of this knowledge are files of its author: {', '.join(local)}.",
-                fix="name your copies of them: open_knowledge(..., texts=[...])",
-            )
-        return described.sources, here
-    found = pinned(texts, here)
-    if [each.revision for each in found] != [each.revision for each in described.sources]:
+    here, local = Path.cwd(), [source for source in described.sources if is_local_text(source.repo)]
+    if local and not texts:
+        raise HubExpertError(
+            f"The texts of this knowledge are files of its author: {', '.join(source.repo for source in local)}.",
+            fix="name your copies of them: open_knowledge(..., texts=[...])",
+        )
+    mine = pinned([text if is_local_text(text) else f"./{text}" for text in texts], here)
+    if [each.revision for each in mine] != [each.revision for each in local]:
         raise HubExpertError(
             "The texts are not those that the expert was made with.", fix="name the same files, unchanged"
         )
-    return found, here
+    copies = dict(zip(local, mine, strict=True))
+    return tuple(copies.get(source, source) for source in described.sources), here
