@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from poolscale.local import hub_with_bank
+from poolscale.local import by_target
 from quality_runs.targets import write_project
 
 RESULTS = Path(__file__).parent / "results" / "chosen"
@@ -31,22 +31,9 @@ CARD = "---\nlicense: apache-2.0\nconfigs:\n- config_name: default\n  data_files
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "table"))
-    parser.add_argument("--data", type=Path, help="folder of tasks/<task>/*.jsonl and instructions/p3.jsonl.gz")
-    parser.add_argument("--work", type=Path, default=Path(".cache/chosen"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--only", default=",".join(OWN))
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brief", action="store_true", help="no row for duplicates and for beacons")
-    parser.add_argument("--port", type=int, default=0)
-    asked = parser.parse_args()
-    if asked.what == "table":
-        print(tables(asked.results))
-        return 0
-    with hub_with_bank(asked.work, asked.port):
-        for target in asked.only.split(","):
-            run(asked, target)
-    return 0
+    return by_target(parser, RESULTS, tuple(OWN), run, tables)
 
 
 def run(asked: argparse.Namespace, target: str) -> None:

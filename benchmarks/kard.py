@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from poolscale.local import hub_with_bank
+from poolscale.local import by_target
 
 RESULTS = Path(__file__).parent / "results" / "kard"
 SHOTS, ROWS = 64, 100
@@ -27,21 +27,8 @@ INSTRUCTION = "Answer the question."
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "table"))
-    parser.add_argument("--data", type=Path, help="folder of tasks/<task>/*.jsonl and knowledge/*.jsonl.gz")
-    parser.add_argument("--work", type=Path, default=Path(".cache/kard"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--only", default=",".join(TARGETS))
-    parser.add_argument("--port", type=int, default=0)
-    asked = parser.parse_args()
-    if asked.what == "table":
-        print(tables(asked.results))
-        return 0
-    with hub_with_bank(asked.work, asked.port):
-        for target in asked.only.split(","):
-            run(asked, target)
-    return 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    return by_target(parser, RESULTS, tuple(TARGETS), run, tables)
 
 
 def run(asked: argparse.Namespace, target: str) -> None:

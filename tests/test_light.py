@@ -11,6 +11,7 @@ import click
 import pytest
 
 from hubexpert.cli.main import COMMANDS, cli
+from hubexpert.errors import HubExpertError, needed
 
 if TYPE_CHECKING:
     from hubexpert.localhub import Store
@@ -110,3 +111,9 @@ def test_a_heavy_command_says_what_to_install(store: "Store", tmp_path: Path) ->
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "hubexpert[train]" in done.stderr
+
+
+def test_what_needs_a_library_that_is_not_installed_says_which_and_how_to_get_it() -> None:
+    with pytest.raises(HubExpertError, match="no_such_library, which does it, is not installed") as error:
+        needed("no_such_library.part", "does it")
+    assert "hubexpert[data]" in error.value.fix

@@ -1,6 +1,7 @@
 """A Hub on this machine with the base and the bank, and the scores of `hubexpert score` on it."""
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,31 @@ def hub_with_bank(root: Path, port: int) -> Iterator[Path]:
     with demo.served(root / "hub", port, root / "home"):
         demo.fill_hub(root / "hub", base, EXAMPLES)
         yield base
+
+
+def by_target(
+    parser: argparse.ArgumentParser,
+    results: Path,
+    targets: Sequence[str],
+    run: Callable[[argparse.Namespace, str], None],
+    tables: Callable[[Path], str],
+) -> int:
+    """The command line of a benchmark that measures targets one by one, or prints what stands in its results."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("--data", type=Path, help="folder of tasks/, instructions/ and knowledge/")
+    parser.add_argument("--work", type=Path, default=Path(".cache") / results.name)
+    parser.add_argument("--results", type=Path, default=results)
+    parser.add_argument("--only", default=",".join(targets))
+    parser.add_argument("--port", type=int, default=0)
+    asked = parser.parse_args()
+    if asked.what == "table":
+        print(tables(asked.results))
+        return 0
+    with hub_with_bank(asked.work, asked.port):
+        for target in asked.only.split(","):
+            run(asked, target)
+    return 0
 
 
 def engine_scores(journal: Path, lm: Any, repos: Sequence[str], shots: Sequence[Any]) -> Scores:

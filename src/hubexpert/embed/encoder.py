@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hubexpert import hub
 from hubexpert.embed.files import check, digest, from_hub, packaged
-from hubexpert.errors import HubExpertError, first_line
+from hubexpert.errors import HubExpertError, first_line, needed
 from hubexpert.recipe import is_folder
 
 Floats = NDArray[np.float32]
@@ -138,16 +138,11 @@ def library() -> Any:
     Raises:
         HubExpertError: it is not installed.
     """
-    try:
-        import sentence_transformers
-    except ImportError as error:
-        raise HubExpertError(
-            "sentence-transformers, which embeds texts, is not installed.", fix="pip install 'hubexpert[data]'"
-        ) from error
+    found = needed("sentence_transformers", "embeds texts")
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return sentence_transformers
+    return found
 
 
 def _device() -> str:

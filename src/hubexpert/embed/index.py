@@ -11,7 +11,7 @@ import numpy as np
 
 from hubexpert.embed.encoder import Floats
 from hubexpert.embed.exact import BLOCK, NOWHERE, Bools, Places, best, compared, scan
-from hubexpert.errors import HubExpertError
+from hubexpert.errors import needed
 from hubexpert.progress import track
 
 SAMPLE = 64  # rows for each list, from which its centre is learned
@@ -28,7 +28,7 @@ def index_of(part: np.memmap[Any, np.dtype[np.float32]], *, quiet: bool = False)
     Raises:
         HubExpertError: Faiss is not installed.
     """
-    faiss = _faiss()
+    faiss = needed("faiss", "searches many vectors")
     file = Path(str(part.filename)).with_suffix(".ivf")
     if file.is_file():
         index = faiss.read_index(str(file))
@@ -68,7 +68,7 @@ def _search(
     index: Any, part: Floats, number: int, queries: Floats, count: int, allowed: Bools | None, lists: int
 ) -> Places:
     """The closest rows in the lists closest to each query, ranked by what the index holds and then by the rows."""
-    faiss = _faiss()
+    faiss = needed("faiss", "searches many vectors")
     selector = None
     if allowed is not None:
         bits = np.packbits(allowed, bitorder="little")
@@ -90,13 +90,3 @@ def _built(faiss: Any, part: Floats, quiet: bool) -> Any:
     for begin in track(range(0, rows, BLOCK), f"indexing, {BLOCK} rows at a time", quiet=quiet):
         index.add(np.ascontiguousarray(part[begin : begin + BLOCK]))
     return index
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise HubExpertError(
-            "Faiss, which searches many vectors, is not installed.", fix="pip install 'hubexpert[data]'"
-        ) from error
-    return faiss

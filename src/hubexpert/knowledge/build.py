@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hubexpert.errors import HubExpertError
+from hubexpert.errors import HubExpertError, needed
 from hubexpert.knowledge.write import ENDS, VOCABULARY, WORDS
 from hubexpert.progress import track
 
@@ -57,7 +57,7 @@ def build(folder: Path, *, quiet: bool = False) -> None:
     if not words:
         raise HubExpertError("The knowledge holds no words.", fix="correct `data.knowledge.sources`")
     numbers = _Numbers(np.memmap(folder / WORDS, np.int32, mode="r"), np.fromfile(folder / ENDS, np.int64), quiet)
-    index = library()(k1=K1, b=B, method="lucene")
+    index = bm25s().BM25(k1=K1, b=B, method="lucene")
     vocabulary = {word: number for number, word in enumerate(words)}
     index.index(_Tokenized(numbers, vocabulary), create_empty_token=False, show_progress=False)
     temporary = folder / f"{BM25}.part"
@@ -66,16 +66,10 @@ def build(folder: Path, *, quiet: bool = False) -> None:
     temporary.replace(folder / BM25)
 
 
-def library() -> Any:
-    """The class of bm25s's indexes.
+def bm25s() -> Any:
+    """The library of the indexes.
 
     Raises:
-        HubExpertError: bm25s is not installed.
+        HubExpertError: it is not installed.
     """
-    try:
-        from bm25s import BM25 as found
-    except ImportError as error:
-        raise HubExpertError(
-            "Passages are found by the library `bm25s`, which is not installed.", fix="pip install 'hubexpert[data]'"
-        ) from error
-    return found
+    return needed("bm25s", "finds passages")

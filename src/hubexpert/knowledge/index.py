@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from hubexpert.errors import HubExpertError
-from hubexpert.knowledge.build import BM25, build, library
+from hubexpert.knowledge.build import BM25, bm25s, build
 from hubexpert.knowledge.write import DONE, ENDS, OFFSETS, PASSAGES, VOCABULARY, WORDS, Done, write_passages
 from hubexpert.recipe import KnowledgeSection
 from hubexpert.records import Passage, Record, Source
@@ -107,7 +107,7 @@ def _opened(folder: Path) -> Index:
     except ValidationError as error:
         raise HubExpertError(f"{folder} was written by another version.", fix="remove that folder") from error
     offsets = np.memmap(folder / OFFSETS, np.int64, mode="r")
-    return Index(folder, about, offsets, library().load(folder / BM25, mmap=True, show_progress=False))
+    return Index(folder, about, offsets, bm25s().BM25.load(folder / BM25, mmap=True, show_progress=False))
 
 
 def _finish(partial: Path, target: Path, sources: Sequence[Source], section: KnowledgeSection, done: Done) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from hubexpert.errors import HubExpertError
+from hubexpert.errors import needed
 from hubexpert.overlap import words
 from hubexpert.rows.languages import language_of
 
@@ -52,14 +52,7 @@ def terms(text: str, language: str | None) -> list[str]:
 
 @lru_cache
 def _stemming(language: str) -> tuple[Any, frozenset[str]]:
-    try:
-        from bm25s import stopwords
-        from Stemmer import Stemmer
-    except ImportError as error:
-        raise HubExpertError(
-            "Passages are found by the libraries `bm25s` and `PyStemmer`, which are not installed.",
-            fix="pip install 'hubexpert[data]'",
-        ) from error
+    stopwords, stemmers = needed("bm25s.stopwords", "finds passages"), needed("Stemmer", "stems words")
     name = LANGUAGES[language]  # below, no cache of stems: it takes longer than stemming anew
     listed = stopwords.STOPWORDS_EN if name == "english" else getattr(stopwords, f"STOPWORDS_{name.upper()}")
-    return Stemmer(name, 0), frozenset(word for entry in listed for word in words(entry))
+    return stemmers.Stemmer(name, 0), frozenset(word for entry in listed for word in words(entry))

@@ -60,16 +60,17 @@ def ablation(project: Project, *, briefly: bool = False) -> tuple[AblationRow, .
 
 def _ways(section: DataSection) -> dict[str, DataSection]:
     """The recipe's data section with other methods, in the order in which they are measured."""
+    kard = tuple(method for method in section.methods if method == "kard")  # how the shots are learned, in every row
     changed: dict[str, dict[str, Any]] = {
-        SHOTS: {"methods": ()},
-        SELECT: {"methods": ("select",)},
-        RANDOM: {"methods": ("random",)},
-        "select, with duplicates": {"methods": ("select",), "similarity": 1.0},
+        SHOTS: {"methods": kard},
+        SELECT: {"methods": (*kard, "select")},
+        RANDOM: {"methods": (*kard, "random")},
+        "select, with duplicates": {"methods": (*kard, "select"), "similarity": 1.0},
     }
     if section.teacher:
-        changed["rebase"] = {"methods": ("rebase",)}
-    own = tuple(method for method in section.methods if method not in ("beacons", "random")) or ("select",)
-    changed[f"{' and '.join(own)} {BEACONS}"] = {"methods": (*own, "beacons")}
+        changed["rebase"] = {"methods": (*kard, "rebase")}
+    own = tuple(method for method in section.methods if method in ("select", "rebase")) or ("select",)
+    changed[f"{' and '.join(own)} {BEACONS}"] = {"methods": (*kard, *own, "beacons")}
     return {name: section.model_copy(update=change) for name, change in changed.items()}
 
 

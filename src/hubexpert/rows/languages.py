@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from hubexpert.errors import HubExpertError
+from hubexpert.errors import needed
 from hubexpert.overlap import words
 from hubexpert.records import Example, Row
 
@@ -75,11 +75,6 @@ def _is_data(text: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _identifier() -> "LanguageIdentifier":
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError as error:
-        raise HubExpertError(
-            "Languages are told by the library `py3langid`, which is not installed.",
-            fix="pip install 'hubexpert[data]'",
-        ) from error
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    langid = needed("py3langid.langid", "tells languages")
+    identifier: LanguageIdentifier = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+    return identifier
