@@ -8,8 +8,8 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from hubexpert.card import render_card, write_card
-from hubexpert.errors import HubExpertError
 from hubexpert.lock import Lock, read_lock, write_lock
+from hubexpert.recipe import is_folder
 from hubexpert.records import Beacons, Candidate, Cost, Refused, Report, Tuning
 from tests.locks import CHOSEN, POOL, a_data, a_lock, a_recipe, a_report, source
 from tests.test_escape import HOSTILE
@@ -170,10 +170,20 @@ def test_licences_are_rolled_up_and_doubtful_ones_flagged() -> None:
     assert "licence of [`a/three`]" not in text
 
 
-def test_an_expert_without_derivatives_gets_no_card() -> None:
+def test_a_conflict_of_licences_stands_below_the_verdict() -> None:
+    """With the culprits; the card of one whose owner answers for a licence says so and names it."""
     pool = (source("a/one"), source("a/two", "cc-by-nd-4.0"), source("a/three"))
-    with pytest.raises(HubExpertError, match="a/two forbids derivatives"):
-        text_of(a_lock(pool=pool))
+    text = text_of(a_lock(pool=pool))
+    assert "`hubexpert publish` refuses it: a/two (cc-by-nd-4.0) forbids derivatives." in text
+    assert text.index("Verdict") < text.index("refuses it") < text.index("| system |")
+    assert ModelCard(text).data.get("license") == "other"
+    chosen = a_lock(pool=pool).model_copy(update={"recipe": a_recipe(publish={"license": "MIT"})})
+    text = text_of(chosen)
+    assert "conflict; `mit` is what the publisher answers for: a/two (cc-by-nd-4.0) forbids derivatives." in text
+    assert ModelCard(text).data.get("license") == "mit"
+    fitting = a_lock().model_copy(update={"recipe": a_recipe(publish={"license": "cc-by-4.0"})})
+    assert "`cc-by-4.0`, was set by the publisher" in text_of(fitting)
+    assert "conflict" not in text_of(fitting)
 
 
 def test_the_refused_are_counted_and_the_first_thirty_listed() -> None:
@@ -229,7 +239,8 @@ def test_a_hostile_lock_changes_only_words_in_the_card(text: str) -> None:
         return re.findall(r"</?(?!a\b)([a-z0-9]+)", html), foreign
 
     tags, links = shape(text_of(hostile_lock(text)))
-    expected_tags, expected_links = shape(text_of(hostile_lock("not a repository id")))
+    harmless = "~not a repository id" if is_folder(text) else "not a repository id"
+    expected_tags, expected_links = shape(text_of(hostile_lock(harmless)))
     assert tags == expected_tags
     assert links == expected_links
 
@@ -309,7 +320,6 @@ def test_data_beside_the_shots_are_traced_and_count_for_the_licence() -> None:
     assert "made of open datasets" not in text_of(a_lock())
 
 
-def test_data_without_derivatives_get_no_card() -> None:
+def test_data_without_derivatives_are_a_conflict() -> None:
     data = a_data(source("open/rows", "cc-by-nd-4.0", repo_type="dataset"))
-    with pytest.raises(HubExpertError, match="open/rows"):
-        text_of(a_lock().model_copy(update={"data": data}))
+    assert "open/rows (cc-by-nd-4.0) forbids" in text_of(a_lock().model_copy(update={"data": data}))

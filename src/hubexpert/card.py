@@ -10,10 +10,10 @@ from markupsafe import Markup
 from hubexpert import figures
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
-from hubexpert.escape import code, fence, link, shown_name
+from hubexpert.escape import clean, code, fence, link, shown_name
 from hubexpert.kinds import CONVERTIBLE
-from hubexpert.licenses import classify, other_name, roll_up
-from hubexpert.lock import Lock, locked_recipe, taken
+from hubexpert.licenses import classify, conflicts, other_name, parts, roll_up
+from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
 from hubexpert.metrics import BINARY
 from hubexpert.page import render
@@ -24,6 +24,7 @@ from hubexpert.verdict import millions, points, signed, told_p
 
 NOTHING = Markup("-")
 LISTED = 30  # refused candidates by name
+FLAGGED = ("non-commercial", "non-commercial-share-alike", "no-derivatives", "unknown")
 MEANINGS = {
     "majority": "the shots' commonest output every time",
     "base": "the base alone",
@@ -47,9 +48,6 @@ def write_card(lock: Lock, folder: Path, *, repo: str | None) -> None:
         lock: all that the card says.
         folder: where it goes; made if missing.
         repo: what the snippets load; None while it has no place on a Hub.
-
-    Raises:
-        HubExpertError: a part's licence forbids derivatives.
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = figures.draw(lock, folder / "figures")
@@ -58,9 +56,9 @@ def write_card(lock: Lock, folder: Path, *, repo: str | None) -> None:
 
 def render_card(lock: Lock, *, repo: str | None, drawn: tuple[str, ...]) -> str:
     """The text of README.md; `drawn` are the file names of the figures that exist."""
-    parts = (lock.base, *(expert.source for expert in lock.build.experts), *taken(lock))
-    licenses = [part.license for part in parts]
-    license_id = roll_up(licenses, names=[shown_name(part.repo) for part in parts])
+    licenses = [part.license for part in parts(lock)]
+    chosen = parse_recipe(lock.recipe, name="the recipe in the lock").publish.license
+    license_id = clean(chosen).lower() if chosen else roll_up(licenses)
     header = metadata(lock, repo=repo, license_id=license_id, license_name=other_name(licenses))
     facts = {
         **_facts(lock),
@@ -70,7 +68,8 @@ def render_card(lock: Lock, *, repo: str | None, drawn: tuple[str, ...]) -> str:
         **reasoned(lock),
         **snippets(lock, repo),
     }
-    body = render("model_card.md", **facts, figures=drawn, license=license_id)
+    terms = {"license": license_id, "license_chosen": bool(chosen), "conflicts": conflicts(parts(lock))}
+    body = render("model_card.md", **facts, **terms, figures=drawn)
     front_matter = header.to_yaml(line_break="\n")
     return f"---\n{front_matter}\n---\n\n{body}"
 
@@ -200,8 +199,8 @@ def _provenance(lock: Lock) -> dict[str, Any]:
         "refused": [{"link": link(r.source, endpoint), "code": r.code, "reason": r.reason} for r in refused[:LISTED]],
         "license_flags": [
             {"link": link(part, endpoint), "kind": classify(part.license), "license": part.license or ""}
-            for part in (lock.base, *(e.source for e in lock.build.experts))
-            if classify(part.license) in ("non-commercial", "unknown")
+            for part in parts(lock)
+            if classify(part.license) in FLAGGED
         ],
     }
 

@@ -27,6 +27,7 @@ def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignor
     """The leaderboard, the comparison, and where things lie."""
     from hubexpert.cli.evaluate import show_report
     from hubexpert.cli.score import show_scores, show_teacher
+    from hubexpert.licenses import conflicts, parts
 
     folder = project.workspace.root / "publish"
     out.records([{"verdict": lock.report.verdict, "lock": str(project.lock_path), "card": str(folder / "README.md")}])
@@ -41,5 +42,7 @@ def show_run(project: "Project", lock: "Lock", out: Out) -> None:  # type: ignor
     show_report(lock.report, out)
     out.text(f"Lock: {project.lock_path}")
     out.text(f"Card: {folder / 'README.md'}")
+    if why := conflicts(parts(lock)):
+        out.hint(f"Their licences conflict, so publishing it will be refused: {why[0]}.")
     publish = "hubexpert publish" + ("" if lock.report.verdict == "ship" else " --force  (the verdict is against it)")
     out.hint(f"Next: {publish}")

@@ -13,10 +13,17 @@ Quantization = Literal["4bit", "8bit"]
 
 
 class PublishSection(Section):
-    """Where the expert goes."""
+    """Where the expert goes.
+
+    Attributes:
+        repo: owner/name.
+        private: whether a missing repository is made private.
+        license: of the whole, where its owner answers for it; by default it is drawn from the parts' licences.
+    """
 
     repo: str | None = None
     private: bool = False
+    license: str | None = None
 
 
 class Recipe(Section):
