@@ -16,8 +16,8 @@ Scores = dict[str, tuple[list[float], list[float]]]  # adapter -> values of the 
 @contextmanager
 def hub_with_bank(root: Path, port: int) -> Iterator[Path]:
     """Serve a Hub from this process, before the client is imported; yields the folder of the base."""
-    base = demo.convert_base(root / "base")
     with demo.served(root / "hub", port, root / "home"):
+        base = demo.convert_base(root / "base")
         demo.fill_hub(root / "hub", base, EXAMPLES)
         yield base
 
