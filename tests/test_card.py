@@ -79,7 +79,39 @@ def test_the_experts_are_linked_at_their_commits_with_their_numbers() -> None:
     for expert in lock.build.experts:
         repo, revision = expert.source.repo, expert.source.revision
         assert f"[`{repo}`](https://hub.example/{repo}/tree/{revision})" in text
-    assert f"| 62.5 | 1.8 | {100 * lock.build.experts[0].share:.0f} % | one of the best group of 3 |" in text
+    share = f"{100 * lock.build.experts[0].share:.0f} %"
+    assert (
+        f"| acme | `apache-2.0` | 8 | `q_proj`, `v_proj` | 62.5 | 1.8 | {share} | 0.0 | one of the best group" in text
+    )
+    assert re.search(r"^\| 3 \| .* \| hub \| .* \| \+20\.0 \| one of the best group of 3 \|$", text, re.MULTILINE)
+
+
+def test_flagged_experts_are_a_limitation() -> None:
+    """In words, for experts alone; a flag that this release does not know is named."""
+    lock = a_lock()
+    marked = {CHOSEN[0]: ("trained-on-shots:3", "odd"), POOL[4]: ("memorised",)}
+    scores = tuple(s.model_copy(update={"flags": marked.get(s.source.repo, ())}) for s in lock.scores.scores)
+    text = text_of(lock.model_copy(update={"scores": lock.scores.model_copy(update={"scores": scores})}))
+    assert re.search(
+        rf"^- The expert \[`{CHOSEN[0]}`\]\S+ cites a dataset that holds 3 of the shots: its", text, re.MULTILINE
+    )
+    assert "is flagged as odd" in text
+    assert "by heart" not in text
+    assert "- The expert " not in text_of(lock)
+
+
+def test_the_papers_whose_methods_were_used_are_cited() -> None:
+    assert set(re.findall(r"arxiv.org/abs/([0-9.]+)", text_of(a_lock()))) == {"2408.15915", "2106.09685"}
+    all_of_them = a_recipe(data={"methods": ["select", "rebase", "beacons"], "teacher": {"model": "m"}})
+    cited = set(re.findall(r"arxiv.org/abs/([0-9.]+)", text_of(a_lock(recipe=all_of_them))))
+    assert cited == {"2408.15915", "2106.09685", "2407.05463", "2405.18292"}
+
+
+def test_the_languages_are_those_of_the_recipe() -> None:
+    task = {"name": "fragen", "shots": "s.jsonl", "languages": ["de", "en"]}
+    assert ModelCard(text_of(a_lock(recipe=a_recipe(task=task)))).data.get("language") == ["de", "en"]
+    assert ModelCard(text_of(a_lock(recipe=a_recipe(data={"languages": ["fr"]})))).data.get("language") == ["fr"]
+    assert ModelCard(text_of(a_lock())).data.get("language") is None
 
 
 @pytest.mark.parametrize(

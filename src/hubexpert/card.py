@@ -11,13 +11,14 @@ from hubexpert import figures
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
 from hubexpert.escape import clean, code, fence, link, shown_name
+from hubexpert.experts.flag import sentence
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, conflicts, other_name, parts, roll_up
 from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
 from hubexpert.metrics import BINARY
 from hubexpert.page import render
-from hubexpert.recipe import parse_recipe
+from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import ACCEPTED, Contribution, Refused, Source, SystemScore
 from hubexpert.snippets import snippets
 from hubexpert.verdict import millions, points, signed, told_p
@@ -84,6 +85,7 @@ def _facts(lock: Lock) -> dict[str, Any]:
     return {
         "task": recipe.task,
         "train": recipe.train,
+        "methods": recipe.data.methods,
         "seed": recipe.seed,
         "build": lock.build,
         "report": lock.report,
@@ -170,6 +172,8 @@ def _provenance(lock: Lock) -> dict[str, Any]:
     reasons = {selected.source.repo: selected.reason for selected in lock.selection.pool}
     kinds = {candidate.source.repo: candidate.peft_type for candidate in lock.discovery.candidates}
     experts = {expert.source.repo for expert in lock.build.experts}
+    told = lock.report.contributions
+    shapley = {one.source.repo: _numbers(one.shapley) for one in (told.experts if told else ())}
 
     def row(source: Source) -> dict[str, Any]:
         score = scores.get(source.repo)
@@ -186,12 +190,20 @@ def _provenance(lock: Lock) -> dict[str, Any]:
         "experts": [
             {
                 **row(e.source),
+                "author": _author(e.source),
+                "shapley": shapley.get(e.source.repo, NOTHING),
                 "rank": e.rank,
                 "targets": _targets(e.target_modules),
                 "share": f"{100 * e.share:.0f} %",
                 "converted": _converted(kinds.get(e.source.repo), e.conversion_error),
             }
             for e in lock.build.experts
+        ],
+        "flagged": [
+            {"link": link(e.source, endpoint), "meaning": sentence(flag)}
+            for e in lock.build.experts
+            if e.source.repo in scores
+            for flag in scores[e.source.repo].flags
         ],
         "others": [row(score.source) for score in lock.scores.scores if score.source.repo not in experts],
         "refused_total": len(refused),
@@ -203,6 +215,11 @@ def _provenance(lock: Lock) -> dict[str, Any]:
             if classify(part.license) in FLAGGED
         ],
     }
+
+
+def _author(source: Source) -> str:
+    """Who it belongs to on the Hub."""
+    return "-" if is_folder(source.repo) or "/" not in source.repo else source.repo.partition("/")[0]
 
 
 def _converted(peft_type: str | None, lost: float | None) -> str:

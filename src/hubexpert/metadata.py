@@ -19,7 +19,8 @@ def metadata(lock: Lock, *, repo: str | None, license_id: str, license_name: str
         license_id: the rolled-up licence.
         license_name: goes with the licence `other`.
     """
-    task = clean(parse_recipe(lock.recipe, name="the recipe in the lock").task.name, longest=96)
+    recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
+    task = clean(recipe.task.name, longest=96)
     base = None if is_folder(lock.base.repo) else lock.base.repo
     tags = [*TAGS, *([f"base_model:adapter:{base}"] if base else [])]
     measured = [s for s in lock.report.systems if s.name in ("static", "routed")]
@@ -27,6 +28,7 @@ def metadata(lock: Lock, *, repo: str | None, license_id: str, license_name: str
         base_model=base,
         datasets=_datasets(lock) or None,
         eval_results=[_result(system, task) for system in measured] or None,
+        language=list(recipe.task.languages or recipe.data.languages) or None,
         library_name="peft",
         license=license_id,
         license_name=license_name if license_id == "other" else None,

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubexpert.examine import expanded
-from hubexpert.experts.guards import MEANINGS, flags, in_domain, sentence
+from hubexpert.experts.flag import MEANINGS, sentence
+from hubexpert.experts.guards import flags, in_domain
 from hubexpert.experts.holdings import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
 from hubexpert.experts.traces import Trace, comparable, free, levels_of, outlying, shift, traces

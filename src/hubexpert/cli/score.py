@@ -67,7 +67,7 @@ def show_flags(scores: "Sequence[Score]", out: Out) -> None:  # type: ignore[nam
     """What speaks against scores."""
     flagged = [score for score in scores if score.flags]
     if flagged:
-        from hubexpert.experts.guards import sentence
+        from hubexpert.experts.flag import sentence
 
         for score in flagged:
             for flag in score.flags:

@@ -10,15 +10,6 @@ from hubexpert.naming import is_named
 from hubexpert.recipe import Flag, TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
 
-# What a flag says of an adapter; `{count}` is the number behind its colon.
-MEANINGS: dict[Flag, str] = {
-    "memorised": "writes inputs of the shots by heart, so it was trained on them",
-    "closer-to-shots": "knows the shots far better than held-out examples, so it may have been trained on them",
-    "trained-on-shots": "cites a dataset that holds {count} of the shots",
-    "trained-on-test": "cites a dataset that holds {count} of the held-out examples",
-    "in-domain": "was trained on the task's own dataset, by its name or by what it cites",
-}
-
 
 def flags(
     model: Callable[[], Lm],
@@ -90,12 +81,6 @@ def in_domain(candidate: Candidate, cited: Sequence[Holding], section: TaskSecti
     told = (candidate.source.repo, *candidate.datasets, *(holding.dataset for holding in cited))
     named = any(is_named(own, name) for own in section.datasets for name in told)
     return named or any(holding.shots or holding.test for holding in cited)
-
-
-def sentence(flag: str) -> str:
-    """What a flag says of an adapter, to stand behind its name."""
-    code, _, count = flag.partition(":")
-    return next(text for known, text in MEANINGS.items() if known == code).format(count=count)
 
 
 def _counted(code: Flag, count: int) -> list[str]:

