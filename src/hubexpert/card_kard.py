@@ -5,13 +5,14 @@ from typing import Any
 from hubexpert.escape import link, prose
 from hubexpert.lock import Lock
 from hubexpert.recipe import is_folder
+from hubexpert.records import BY_WORDS, GOLD_SIDE, NO_PASSAGES, RERANKED
 from hubexpert.verdict import points
 
 MEANINGS = {
-    "no passages": "the question alone",
-    "BM25": "what the question's words find",
-    "reranked": "what the reranker puts first of it",
-    "gold side": "what the gold rationale finds: a bound for any reranker",
+    NO_PASSAGES: "the question alone",
+    BY_WORDS: "what the question's words find",
+    RERANKED: "what the reranker puts first of it",
+    GOLD_SIDE: "what the gold rationale finds: a bound for any reranker",
 }
 
 
@@ -24,7 +25,7 @@ def reasoned(lock: Lock) -> dict[str, Any]:
     systems = [
         {
             "name": system.name,
-            "meaning": MEANINGS[system.name],
+            "meaning": MEANINGS.get(system.name, ""),
             "value": points(system.value),
             "interval": f"{points(system.low)} to {points(system.high)}",
         }

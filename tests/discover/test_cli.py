@@ -166,7 +166,9 @@ def test_init_refuses_a_base_that_no_search_can_settle(
 def test_init_writes_down_any_text_as_it_is(text: str) -> None:
     written = render_recipe({"base": text, "name": text, "instruction": text, "shots": text, "test": text})
     recipe = parse_recipe(yaml.safe_load(written), name="recipe")
-    assert {recipe.base, *recipe.task.model_dump(exclude={"metric", "datasets", "draw", "languages"}).values()} == {text}
+    assert {recipe.base, *recipe.task.model_dump(exclude={"metric", "datasets", "draw", "languages"}).values()} == {
+        text
+    }
 
 
 def test_without_a_recipe_and_a_base_both_ways_on_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

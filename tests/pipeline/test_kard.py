@@ -1,5 +1,6 @@
 """KARD through the whole line: facts on the Hub, shots with rationales, a published expert that finds its passages."""
 
+import json
 import re
 import subprocess
 import sys
@@ -145,6 +146,43 @@ def test_files_of_ones_own_are_named_and_not_published(project: Callable[..., Pa
         open_knowledge(published, texts=[str(facts)], quiet=True)
 
 
+def test_knowledge_may_be_of_the_hub_and_of_ones_own_at_once(
+    facts: str, project: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Both are searched, in training and by whoever loads the expert, who has to have only the file."""
+    own = tmp_path / "own.txt"
+    own.write_text("zumika is painted pink.")
+    path = laid_out(project, {"sources": [facts, str(own)]}, reranker=None)
+    opened = pipeline.open_project(path, quiet=True)
+    pipeline.run(opened)
+    told = read_lock(opened.lock_path).kard
+    assert told is not None and told.passages == 25
+    assert [each.repo for each in told.sources] == [FACTS, "./own.txt"]
+    found = open_knowledge(path.parent / ".hubexpert/publish", texts=[str(own)], quiet=True)
+    assert found.passages("Which colour has zumika?") == [own.read_text()]
+    assert found.passages(question(5)["input"]) == [fact(5)]
+
+
+def test_without_held_out_examples_the_shots_are_cross_validated(facts: str, project: Callable[..., Path]) -> None:
+    """Each part by what learned from the others' rationales; what finding is worth is then not told."""
+    path = laid_out(project, facts, reranker=None)
+    told = yaml.safe_load(path.read_text())
+    del told["task"]["test"]
+    few = {"evaluate": {"contributions": 0, "repeats": 1, "folds": 2}, "experts": {"candidates": 2, "count": 1}}
+    path.write_text(yaml.safe_dump({**told, **few}))
+    opened = pipeline.open_project(path, quiet=True)
+    lock = pipeline.run(opened)
+    assert (lock.report.protocol, lock.report.system("routed").n) == ("cross-validation", 12)
+    assert lock.kard is not None and lock.kard.systems == () and lock.kard.cost is not None
+    parts = sorted((path.parent / ".hubexpert/folds").iterdir())
+    lines = [(part / "examples.jsonl").read_text().splitlines() for part in parts]
+    lessons = [[TrainingExample.model_validate_json(line).example for line in some] for some in lines]
+    assert sorted(lesson.input for some in lessons for lesson in some) == sorted(
+        question(n)["input"] for n in range(12)
+    )
+    assert all(lesson.passages == (lesson.rationale,) for some in lessons for lesson in some)
+
+
 def test_a_passage_longer_than_the_context_is_cut(project: Callable[..., Path]) -> None:
     path = laid_out(project, {"sources": "facts.txt", "words": 400, "overlap": 0}, reranker=None)
     (path.parent / "facts.txt").write_text(" ".join(fact(place) for place in range(24)) * 3)
@@ -168,6 +206,16 @@ def test_what_is_lacking_is_told(
     with pytest.raises(HubExpertError, match=message) as error:
         pipeline.data(pipeline.open_project(path, quiet=True))
     assert fix in error.value.fix
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"longest": 0}, {"room": -1}, {"kard": {"passages": "all"}}])
+def test_published_facts_that_make_no_sense_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    """Of a newer release, or with lengths that no answer can have."""
+    told = {"sources": [], "knowledge": {"sources": ["a/b"]}, "kard": {}, "instruction": "", "seed": 0}
+    written = {**told, "longest": 8, "room": 64, **change}
+    (tmp_path / "knowledge.json").write_text(json.dumps(written))
+    with pytest.raises(HubExpertError, match="damaged or of a newer release"):
+        open_knowledge(tmp_path, quiet=True)
 
 
 def test_a_metric_that_reads_no_rationale_is_refused(facts: str, project: Callable[..., Path]) -> None:

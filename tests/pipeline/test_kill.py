@@ -13,7 +13,8 @@ from huggingface_hub import HfApi
 from hubexpert import pipeline
 from hubexpert.errors import HubExpertError
 from hubexpert.hub import resolve
-from tests.pipeline.world import POOL
+from tests.pipeline.world import POOL, write_jsonl
+from tests.reranker.making import tiny_encoder, translated
 
 PATIENCE = 120.0  # seconds
 
@@ -82,6 +83,38 @@ def test_killed_while_training_ends_with_the_same_weights(project: Callable[...,
     assert results[0]["files"] == results[1]["files"]
     assert results[0]["losses"] == results[1]["losses"]
     assert not list(workspace.glob("checkpoints/*"))
+
+
+def test_killed_while_the_reranker_learns_it_ends_as_without_a_kill(
+    project: Callable[..., Path], tmp_path: Path
+) -> None:
+    """It goes on from its last epoch, and what was trained is the same to the bit."""
+    questions, rationales, _ = translated(40, seed=1)
+    facts = [f"the {told}" for told in rationales]
+    words = zip(questions, rationales, strict=True)
+    asked = [{"input": f"the {question}", "output": "yes", "rationale": told} for question, told in words]
+    encoder = str(tiny_encoder(tmp_path / "encoder"))
+    kard = {"model": encoder, "epochs": 3, "learning_rate": 3e-3, "sharpness": [0.1, 0.2], "way": 1}
+    recipes = []
+    for name in ("whole", "killed"):
+        data = {"methods": ["kard"], "knowledge": "facts.jsonl", "kard": kard}
+        recipe = project(name, data=data, discover={"datasets": 0}, train={"epochs": 1})
+        write_jsonl(recipe.parent / "facts.jsonl", [{"text": text} for text in facts])
+        write_jsonl(recipe.parent / "kshot/train.jsonl", asked)
+        recipes.append(recipe)
+    whole, killed = recipes
+    finish("build", "--recipe", str(whole), "--quiet")
+    workspace = killed.parent / ".hubexpert"
+    arguments = ["build", "--recipe", str(killed), "--quiet"]
+    kill_when(arguments, lambda: any(workspace.glob("reranker-checkpoints/*/*")))
+    assert not (workspace / "reranker.json").exists()
+    finish(*arguments)
+    told = [json.loads((r.parent / ".hubexpert" / "reranker.json").read_text())["result"] for r in (whole, killed)]
+    assert told[0] == told[1] and len(told[0]["losses"]) == 3
+    assert told[0]["after"] != told[0]["before"]  # what they are the same in is what the trained weights do
+    weights = [(r.parent / ".hubexpert/reranker/model.safetensors").read_bytes() for r in (whole, killed)]
+    assert weights[0] == weights[1]
+    assert not list(workspace.glob("reranker-checkpoints/*"))
 
 
 @pytest.mark.parametrize("later", [0.0, 0.05, 0.2])

@@ -7,10 +7,18 @@ from hubexpert.pipeline import kard
 from hubexpert.pipeline.mixture import build, contest
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.pipeline.proof import evaluation
-from hubexpert.records import Example, KardReport, ReasoningCost, RetrievalScore
+from hubexpert.records import (
+    BY_WORDS,
+    GOLD_SIDE,
+    NO_PASSAGES,
+    RERANKED,
+    Example,
+    KardReport,
+    ReasoningCost,
+    RetrievalScore,
+)
 from hubexpert.workspace import METHOD
 
-NONE, WORDS, RERANKED, GOLD = "no passages", "BM25", "reranked", "gold side"
 TIMED = 8  # questions
 
 
@@ -54,13 +62,13 @@ def _ways(project: Project, test: tuple[Example, ...], asked: tuple[Example, ...
     finder = Retriever(project.knowledge, project.recipe.data.kard)
     by_words = kard.texts_of(finder, finder.by_words)
     ways = {
-        NONE: kard.with_found(project, test, lambda queries: [[] for _ in queries]),
-        WORDS: kard.with_found(project, test, by_words),
+        NO_PASSAGES: kard.with_found(project, test, lambda queries: [[] for _ in queries]),
+        BY_WORDS: kard.with_found(project, test, by_words),
         RERANKED: asked,
     }
     if all(example.rationale for example in test):
         gold = [example.rationale or "" for example in test]
-        ways[GOLD] = kard.with_found(project, test, lambda _: by_words(gold))
+        ways[GOLD_SIDE] = kard.with_found(project, test, lambda _: by_words(gold))
     return ways
 
 
@@ -82,7 +90,11 @@ def _retrieval(project: Project, test: tuple[Example, ...]) -> list[RetrievalSco
         [ids[place] for place in stated(rationale, some)]
         for rationale, ids, some in zip(rationales, by_rationale, texts, strict=True)
     ]
-    ways = {WORDS: by_words, RERANKED: project.retriever.ranked(questions, quiet=project.quiet), GOLD: by_rationale}
+    ways = {
+        BY_WORDS: by_words,
+        RERANKED: project.retriever.ranked(questions, quiet=project.quiet),
+        GOLD_SIDE: by_rationale,
+    }
     return [retrieval_score(name, found, gold, seed=project.recipe.seed) for name, found in ways.items()]
 
 

@@ -31,6 +31,10 @@ from hubexpert.records.discovery import (
 )
 from hubexpert.records.examples import ANSWER, Example, Rationales, Reply, TeacherCounts
 from hubexpert.records.knowledge import (
+    BY_WORDS,
+    GOLD_SIDE,
+    NO_PASSAGES,
+    RERANKED,
     Distilled,
     KardReport,
     Passage,
@@ -59,6 +63,10 @@ from hubexpert.records.scores import Score, ScoreTable, Selected, Selection
 __all__ = [
     "ACCEPTED",
     "ANSWER",
+    "BY_WORDS",
+    "GOLD_SIDE",
+    "NO_PASSAGES",
+    "RERANKED",
     "AblationRow",
     "Beacons",
     "Build",

@@ -9,6 +9,7 @@ from hubexpert.records.record import Record, Source
 from hubexpert.records.report import SystemScore
 
 RerankerKind = Literal["bi", "cross", "late"]
+NO_PASSAGES, BY_WORDS, RERANKED, GOLD_SIDE = "no passages", "BM25", "reranked", "gold side"  # ways to find passages
 
 
 class Passage(Record):

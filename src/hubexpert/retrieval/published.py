@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from hubexpert import hub
 from hubexpert.embed.files import from_hub
@@ -20,19 +20,20 @@ from hubexpert.reranker import folder as reranker_folder
 from hubexpert.retrieval.retriever import Retriever
 from hubexpert.workspace import write_atomically
 
-FILE, RERANKER = "knowledge.json", "reranker"
+FILE, RERANKER, VERSION = "knowledge.json", "reranker", 1
 FIX = "name a repository that hubexpert published with the method `kard`"
 
 
 class Described(Record):
     """The published facts: pinned sources, how they are cut and looked up, and how the task asks."""
 
+    version: Annotated[int, Field(le=VERSION, description="of this file's form")] = VERSION
     sources: tuple[Source, ...]
     knowledge: KnowledgeSection
     kard: KardSection
     instruction: str
-    longest: int
-    room: int
+    longest: Annotated[int, Field(gt=0, description="tokens of an answer at most")]
+    room: Annotated[int, Field(gt=0, description="tokens of prompt and answer at most")]
     seed: int
 
 
@@ -133,7 +134,9 @@ def _described(folder: Path, name: str | Path) -> Described:
     try:
         return Described.model_validate_json((folder / FILE).read_bytes())
     except (OSError, ValidationError) as error:
-        raise HubExpertError(f"{name} names no knowledge, or its {FILE} is damaged.", fix=FIX) from error
+        raise HubExpertError(
+            f"{name} names no knowledge, or its {FILE} is damaged or of a newer release.", fix=FIX
+        ) from error
 
 
 def _texts(described: Described, texts: Sequence[str]) -> tuple[tuple[Source, ...], Path]:
