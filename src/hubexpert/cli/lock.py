@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     type=click.Choice(["json", "cyclonedx", "schema"]),
     help="The lock itself, its parts as a CycloneDX ML-BOM, or the JSON Schema of locks.",
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file. Needs --format."
-)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Into this file, with --format.")
 @output_options
 def lock(recipe: Path, form: str | None, output: Path | None, out: Out) -> None:
     """Show what the lock pins and proves, or write it in a form for other tools.
@@ -75,7 +73,7 @@ def _told(kept: "Lock", out: Out) -> None:
     )
     out.text(f"{facts['verdict']}: {kept.report.sentence}")
     for name, digest in facts["digests"].items():
-        out.text(f"{name:<5} sha256 {digest}")
+        out.text(f"{name:<5} sha256 {digest or 'unknown, the lock was written by an older version'}")
 
 
 def _parts(kept: "Lock") -> list[dict[str, Any]]:
