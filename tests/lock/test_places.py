@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hubexpert.lock import Lock, placed_nowhere, render_lock
+from hubexpert.lock import Lock, render_lock, without_places
 from hubexpert.lock.places import placeless
 from hubexpert.records import Refused
 from tests.locks import a_lock, a_recipe, source
@@ -17,6 +17,10 @@ from tests.locks import a_lock, a_recipe, source
         ("/home/alice/rows.jsonl is damaged", "rows.jsonl is damaged"),
         ("in ~alice/models/base, and (/tmp/x/y)", "in base, and (y)"),
         ("FileNotFoundError:/home/alice/x", "FileNotFoundError:x"),
+        ("'/home/John Smith/a b.txt' and '/x/c' are gone", "'a b.txt' and 'c' are gone"),
+        ("read / write, /// and ~ stay",) * 2,
+        ("403 for url: https://me:hf_key@hub.example/a/b?Signature=hf_key.", "403 for url: https://hub.example/a/b"),
+        ("(https://hub.example/a/b#x) and mail@hub.example", "(https://hub.example/a/b) and mail@hub.example"),
         ("It does not exist on https://hub.example/api/models/a/b, or is private.",) * 2,
         ("1/2 of acme/science-lora at ./rows/x.jsonl",) * 2,
     ],
@@ -68,14 +72,14 @@ def everywhere(folder: Path) -> Lock:
 def test_no_folder_of_this_machine_is_left_in_a_lock(tmp_path: Path) -> None:
     """And each file is still told by its last name."""
     assert str(tmp_path) in render_lock(everywhere(tmp_path))
-    bare = placed_nowhere(everywhere(tmp_path))
+    bare = without_places(everywhere(tmp_path))
     text = render_lock(bare)
     assert str(tmp_path) not in text and tmp_path.name not in text
     for name in ("base", "s.jsonl", "metric.py", "rows.jsonl", "encoder", "facts.txt", "teacher", "lora"):
         assert f'{name}"' in text
-    assert placed_nowhere(bare) == bare
+    assert without_places(bare) == bare
     assert (bare.scores.metric, bare.recipe["task"]["metric"]) == ("metric.py", "metric.py")
 
 
 def test_a_lock_without_paths_stays_as_it_is() -> None:
-    assert placed_nowhere(a_lock()) == a_lock()
+    assert without_places(a_lock()) == a_lock()

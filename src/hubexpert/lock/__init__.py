@@ -7,8 +7,8 @@ from hubexpert.lock.kept import (
     locked_kard,
     locked_recipe,
     locked_scores,
-    placed_nowhere,
     trained_digest,
+    without_places,
 )
 from hubexpert.lock.places import shortened, unplaced
 from hubexpert.lock.schema import schema_text
@@ -26,7 +26,6 @@ __all__ = [
     "locked_kard",
     "locked_recipe",
     "locked_scores",
-    "placed_nowhere",
     "read_lock",
     "render_lock",
     "schema_text",
@@ -35,5 +34,6 @@ __all__ = [
     "trained_digest",
     "unplaced",
     "used",
+    "without_places",
     "write_lock",
 ]

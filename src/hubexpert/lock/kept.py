@@ -12,7 +12,7 @@ from hubexpert.workspace import fingerprint
 OF_THIS_PLACE = {"url", "key_env", "concurrency", "timeout"}
 
 
-def placed_nowhere(lock: Lock) -> Lock:
+def without_places(lock: Lock) -> Lock:
     """The lock without the paths of this machine, wherever they stood in it."""
     return Lock.model_validate(placeless(lock.model_dump(mode="json")))
 

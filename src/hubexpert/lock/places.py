@@ -1,4 +1,4 @@
-"""Names and sentences without the paths of this machine: locks are published."""
+"""Names and sentences without the paths and keys of this machine: locks are published."""
 
 import re
 from pathlib import Path
@@ -8,11 +8,17 @@ HERE = ("/", "~")  # how paths begin that hold on this machine alone
 OWN = {"instruction", "name"}  # the user's own words, shown as they are
 FILES = {"shots", "test", "metric", "encoder", "model"}  # a path here cannot be taken for another name
 TOLD = {"reason", "reasons", "remarks", "sentence", "note", "unread"}  # sentences; those of libraries may name files
-PATH = re.compile(r"""(?<![^\s"'`(\[{<=,;:|])(?:/(?!/)|~[\w.-]*/)[^\s"'`)\]}>,;:|]*""")
+QUOTED = r"""(?<=['"`])(?:/(?!/)|~)[^'"`\n]+(?=['"`])"""
+BARE = r"""(?<![^\s"'`(\[{<=,;:|])(?:/(?!/)|~[\w.-]*/)[^\s"'`)\]}>,;:|]+"""
+PATH = re.compile(f"{QUOTED}|{BARE}")
+# user and password before the host, a query behind the path: both may hold keys
+ADDRESS = re.compile(r"""(https?://)(?:[^/\s@'"]*@)?([^\s?#'"`)>]*)(?:[?#][^\s'"`)>]*)?""")
 
 
 def placeless(part: Any, key: str = "") -> Any:
     """A part of a lock, as JSON, with every absolute path, and every path in a home, as its last part.
+
+    In sentences also addresses lose what may hold keys.
 
     Args:
         part: of the lock, or all of it.
@@ -25,7 +31,7 @@ def placeless(part: Any, key: str = "") -> Any:
     if not isinstance(part, str) or key in OWN:
         return part
     if key in TOLD:
-        return PATH.sub(lambda found: Path(found[0]).name, part)
+        return PATH.sub(lambda found: Path(found[0]).name, ADDRESS.sub(r"\1\2", part))
     return shortened(part) if key in FILES else unplaced(part)
 
 

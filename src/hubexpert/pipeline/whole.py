@@ -8,7 +8,7 @@ from hubexpert.lock import (
     locked_kard,
     locked_recipe,
     locked_scores,
-    placed_nowhere,
+    without_places,
     write_lock,
 )
 from hubexpert.pipeline.kard_report import kard_report
@@ -35,7 +35,7 @@ def lock(project: Project) -> Lock:
         kard=locked_kard(kard_report(project)),
         digests={"shots": digest(work.shots), "test": digest(work.test)},
     )
-    kept = placed_nowhere(made)
+    kept = without_places(made)
     write_lock(project.lock_path, kept)
     return kept
 
