@@ -63,11 +63,12 @@ def _text(form: str, recipe: Path) -> str:
 
 def _told(kept: "Lock", out: Out) -> None:
     """The lock in short."""
-    parts = _parts(kept)
-    facts = _facts(kept)
+    from hubexpert.recipe import parse_recipe
+
+    parts, facts = _parts(kept), _facts(kept)
     out.records([*parts, facts])
     out.table(
-        kept.recipe["task"]["name"],
+        parse_recipe(kept.recipe, name="the recipe in the lock").task.name,
         ("part", "name", "commit", "licence"),
         [(part["role"], part["repo"], part["revision"], part["license"] or "none given") for part in parts],
     )
