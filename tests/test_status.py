@@ -219,6 +219,23 @@ def test_the_published_repository_must_carry_this_lock(project: Path, names: lis
     assert reasons(project) == (f"{repo} carries another lock: this one is not published yet",)
 
 
+def test_what_an_older_version_locked_and_published_is_still_fresh(
+    project: Path, names: list[str], tmp_path: Path
+) -> None:
+    """The form of a lock is no fact about the expert."""
+    repo = f"{names[0]}-expert"
+    lock = set_publish(project, repo)
+    assemble(lock, a_build_folder(tmp_path / "build"), tmp_path / "out", repo=repo)
+    publish(lock, tmp_path / "out", repo=repo, private=False, create_pr=False, dry_run=False, force=False)
+    path = project / "hubexpert.lock"
+    older = path.read_text().replace('"version": 2\n', '"version": 1\n')
+    assert older != path.read_text()
+    HfApi().upload_file(path_or_fileobj=older.encode(), path_in_repo=path.name, repo_id=repo)
+    assert reasons(project) == ()
+    path.write_text(older)
+    assert reasons(project) == ()
+
+
 def test_missing_examples_are_an_error(project: Path) -> None:
     (project / "shots.jsonl").unlink()
     with pytest.raises(HubExpertError, match="no examples file"):

@@ -40,7 +40,7 @@ def added(lock: Lock) -> dict[str, Any]:
     return {
         "added": {
             "examples": data.examples,
-            "digest": data.digest,
+            "digest": data.digest or "-",
             "datasets": datasets,
             "more": len(used) - len(datasets),
             "methods": methods,

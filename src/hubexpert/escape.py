@@ -82,14 +82,18 @@ def shown_name(repo: str) -> str:
 
 def link(source: Source, endpoint: str) -> Markup:
     """A Markdown link to the source at its commit; only the name for folders and for what is no repository id."""
-    name = code(shown_name(source.repo))
+    name, where = code(shown_name(source.repo)), address(source, endpoint)
+    return Markup(f"[{name}]({where})") if where else name  # noqa: S704 - a code span and a percent-quoted address
+
+
+def address(source: Source, endpoint: str) -> str | None:
+    """Where the source stands at its commit, percent-quoted; None for folders and for what is no repository id."""
     if len(source.repo) > LONGEST or not REPO_ID.fullmatch(source.repo) or ".." in source.repo:
-        return name
+        return None
     kind = "datasets/" if source.repo_type == "dataset" else ""
-    address = f"{_trusted(endpoint)}/{kind}{quote(source.repo, safe='/')}/tree/{source.revision}"
-    return Markup(f"[{name}]({address})")  # noqa: S704 - the name is a code span and the address percent-quoted
+    return f"{trusted(endpoint)}/{kind}{quote(source.repo, safe='/')}/tree/{source.revision}"
 
 
-def _trusted(endpoint: str) -> str:
+def trusted(endpoint: str) -> str:
     """The endpoint if it is a bare http(s) address, else that of the public Hub."""
     return endpoint.rstrip("/") if ENDPOINT.fullmatch(endpoint) else HUB

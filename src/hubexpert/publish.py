@@ -1,6 +1,5 @@
 """Publishing: only what the lock describes, and only what the verdict allows."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from hubexpert import hub
 from hubexpert.assemble import PUBLISHED_FILES, check_files, published_files, write_page
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import plain, shown_name
-from hubexpert.lock import DEFAULT_LOCK, Lock, render_lock
+from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds
 from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Published
 
@@ -71,8 +70,8 @@ def contents(folder: Path) -> list[tuple[str, int]]:
 def commit_message(lock: Lock) -> str:
     """One line that is the same for equal locks."""
     task = plain(parse_recipe(lock.recipe, name="the recipe in the lock").task.name)
-    digest = hashlib.sha256(render_lock(lock).encode()).hexdigest()
-    return f"{task}: {len(lock.build.experts)} experts on {plain(shown_name(lock.base.repo))} (lock {digest[:12]})"
+    base, digest = plain(shown_name(lock.base.repo)), digest_of(lock)[:12]
+    return f"{task}: {len(lock.build.experts)} experts on {base} (lock {digest})"
 
 
 def _check_folder(lock: Lock, folder: Path) -> None:
@@ -80,7 +79,7 @@ def _check_folder(lock: Lock, folder: Path) -> None:
     kept = folder / DEFAULT_LOCK
     if not kept.is_file() or not (folder / "README.md").is_file():
         raise HubExpertError(f"There is nothing assembled in {folder}.", fix="hubexpert card")
-    if kept.read_text(encoding="utf-8") != render_lock(lock):
+    if not holds(kept, lock):
         raise HubExpertError(f"{folder} was assembled from another lock.", fix="hubexpert card")
     if missing := [name for name in PUBLISHED_FILES[:2] if name not in lock.build.files]:
         raise HubExpertError(f"The lock describes no {missing[0]}.", fix="hubexpert run")

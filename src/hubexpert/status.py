@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from hubexpert import hub
 from hubexpert.discover.aliases import split_base
-from hubexpert.lock import DEFAULT_LOCK, Lock, locked_recipe, read_lock, render_lock, taken
+from hubexpert.lock import DEFAULT_LOCK, Lock, holds, locked_recipe, read_lock, taken
 from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
 from hubexpert.records import Record, Source
 from hubexpert.shots import digest, read_task
@@ -143,5 +143,5 @@ def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
             raise
         yield f"{repo}: not published yet" if error.kind == "missing" else f"{repo}: {error.message}"
         return
-    if published.read_bytes() != render_lock(lock).encode():
+    if not holds(published, lock):
         yield f"{repo} carries another lock: this one is not published yet"

@@ -22,6 +22,7 @@ COMMANDS = {
     "build": "Assemble and train the mixture.",
     "evaluate": "Compare the mixture with cheaper systems on held-out examples.",
     "explain": "Show which expert spoke where in the mixture's answers to a few examples.",
+    "lock": "Show what the lock pins and proves, or write it in a form for other tools.",
     "card": "Write the model card and assemble the folder to publish, from the lock.",
     "run": "All stages up to the card; only what changed.",
     "publish": "Publish the mixture to the Hub in one commit.",
@@ -35,6 +36,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "transformers", "peft", "accelerate", "datasets", "evaluate"), "train"),
     **dict.fromkeys(("sentence_transformers", "faiss", "py3langid"), "data"),
     **dict.fromkeys(("starlette", "uvicorn"), "hub"),
+    **dict.fromkeys(("cyclonedx", "packageurl"), "bom"),
     "gguf": "demo",
 }
 

@@ -262,12 +262,13 @@ def _described(project: Project) -> "Described":
     from hubexpert.retrieval import Described
 
     recipe, sources = project.recipe, project.knowledge.about.sources
+    model = recipe.data.kard.model
     assert recipe.data.knowledge is not None  # noqa: S101  the recipe has one where the method is
     names = tuple(map(unplaced, recipe.data.knowledge.sources))  # no path of this machine is published
     return Described(
         sources=tuple(each.model_copy(update={"repo": unplaced(each.repo)}) for each in sources),
         knowledge=recipe.data.knowledge.model_copy(update={"sources": names}),
-        kard=recipe.data.kard.model_copy(update={"model": shortened(recipe.data.kard.model)}),
+        kard=recipe.data.kard.model_copy(update={"model": model and shortened(model)}),
         instruction=recipe.task.instruction,
         longest=longest(project),
         room=room(project),

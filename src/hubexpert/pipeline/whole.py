@@ -1,7 +1,16 @@
 """The whole line, up to the lock and the card."""
 
 from hubexpert.assemble import renew
-from hubexpert.lock import LOCK_VERSION, Lock, locked_data, locked_discovery, locked_kard, locked_recipe, write_lock
+from hubexpert.lock import (
+    Lock,
+    locked_data,
+    locked_discovery,
+    locked_kard,
+    locked_recipe,
+    locked_scores,
+    without_places,
+    write_lock,
+)
 from hubexpert.pipeline.kard_report import kard_report
 from hubexpert.pipeline.mixture import build
 from hubexpert.pipeline.pool import discover, select
@@ -15,11 +24,10 @@ def lock(project: Project) -> Lock:
     report = evaluate(project)
     work = task(project)
     made = Lock(
-        version=LOCK_VERSION,
         recipe=locked_recipe(project.recipe),
         base=project.base,
         discovery=locked_discovery(discover(project)),
-        scores=project.scores,
+        scores=locked_scores(project.scores),
         selection=select(project),
         data=locked_data(project.data),
         build=build(project),
@@ -27,8 +35,9 @@ def lock(project: Project) -> Lock:
         kard=locked_kard(kard_report(project)),
         digests={"shots": digest(work.shots), "test": digest(work.test)},
     )
-    write_lock(project.lock_path, made)
-    return made
+    kept = without_places(made)
+    write_lock(project.lock_path, kept)
+    return kept
 
 
 def run(project: Project) -> Lock:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hubexpert.embed.encoder import library, load_encoder, loading, located, opening
+from hubexpert.lock import unplaced
 from hubexpert.records import RerankerKind
 
 PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
@@ -29,7 +30,7 @@ class Reranker:
 
     Attributes:
         kind: `bi`, `cross` or `late`.
-        start: the name of the model it started from.
+        start: the name of the model it started from; of a folder only the last part, since it is published.
         model: of sentence-transformers, in evaluation mode.
     """
 
@@ -55,12 +56,12 @@ def start(name: str, kind: RerankerKind, *, seed: int, device: str | None = None
     """
     if kind == "bi":
         encoder = load_encoder(name, device=device)
-        return Reranker(kind, encoder.name, encoder.model.eval())
+        return Reranker(kind, unplaced(encoder.name), encoder.model.eval())
     with loading(name, "a reranker", fix=FIX), torch.random.fork_rng(devices=[]):
         found = located(name, bare=kind == "cross")
         torch.manual_seed(seed)
         model = crossed(found.folder, device) if kind == "cross" else _late(found.folder, device)
-    return Reranker(kind, found.name, model.eval())
+    return Reranker(kind, unplaced(found.name), model.eval())
 
 
 def opened(folder: Path, kind: RerankerKind, device: str | None) -> Any:

@@ -1,0 +1,39 @@
+"""The lock `hubexpert.lock`: what was resolved and measured. The card is a pure function of it."""
+
+from hubexpert.lock.file import digest_of, holds, read_lock, render_lock, write_lock
+from hubexpert.lock.kept import (
+    locked_data,
+    locked_discovery,
+    locked_kard,
+    locked_recipe,
+    locked_scores,
+    trained_digest,
+    without_places,
+)
+from hubexpert.lock.places import shortened, unplaced
+from hubexpert.lock.schema import schema_text
+from hubexpert.lock.whole import DEFAULT_LOCK, LOCK_VERSION, Lock, LockedData, taken, used
+
+__all__ = [
+    "DEFAULT_LOCK",
+    "LOCK_VERSION",
+    "Lock",
+    "LockedData",
+    "digest_of",
+    "holds",
+    "locked_data",
+    "locked_discovery",
+    "locked_kard",
+    "locked_recipe",
+    "locked_scores",
+    "read_lock",
+    "render_lock",
+    "schema_text",
+    "shortened",
+    "taken",
+    "trained_digest",
+    "unplaced",
+    "used",
+    "without_places",
+    "write_lock",
+]
