@@ -62,10 +62,14 @@ def code(text: object) -> Markup:
 
 def fence(text: str, language: str = "") -> Markup:
     """`text` as a fenced code block whose fence is longer than any run of backticks in it."""
-    lines = [clean(line, longest=4000) if not line.isprintable() else line for line in text.splitlines()]
-    body = "\n".join(lines)
+    body = lines(text)
     ticks = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
     return Markup(f"{ticks}{language}\n{body}\n{ticks}")  # noqa: S704 - the fence cannot be closed from inside
+
+
+def lines(text: str) -> str:
+    """`text` with its lines as they are, but for control, bidi and invisible characters."""
+    return "\n".join(clean(line, longest=4000) if not line.isprintable() else line for line in text.splitlines())
 
 
 def plain(text: object) -> str:
@@ -82,12 +86,16 @@ def shown_name(repo: str) -> str:
 
 def link(source: Source, endpoint: str) -> Markup:
     """A Markdown link to the source at its commit; only the name for folders and for what is no repository id."""
-    name = code(shown_name(source.repo))
+    name, to = code(shown_name(source.repo)), address(source, endpoint)
+    return Markup(f"[{name}]({to})") if to else name  # noqa: S704 - the name is a code span, the address percent-quoted
+
+
+def address(source: Source, endpoint: str) -> str | None:
+    """Where the source lies at its commit, percent-quoted; None for folders and for what is no repository id."""
     if len(source.repo) > LONGEST or not REPO_ID.fullmatch(source.repo) or ".." in source.repo:
-        return name
+        return None
     kind = "datasets/" if source.repo_type == "dataset" else ""
-    address = f"{_trusted(endpoint)}/{kind}{quote(source.repo, safe='/')}/tree/{source.revision}"
-    return Markup(f"[{name}]({address})")  # noqa: S704 - the name is a code span and the address percent-quoted
+    return f"{_trusted(endpoint)}/{kind}{quote(source.repo, safe='/')}/tree/{source.revision}"
 
 
 def _trusted(endpoint: str) -> str:
