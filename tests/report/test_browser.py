@@ -163,7 +163,7 @@ def test_the_first_tab_leads_past_the_heading(page: "Page") -> None:
 def test_landmarks_and_names_are_there(page: "Page") -> None:
     """Every figure has alt text, every table a caption, every box a label."""
     for role in ("banner", "navigation", "main", "contentinfo"):
-        assert page.get_by_role(role).count() == 1  # type: ignore[arg-type]
+        assert page.get_by_role(role).count() == 1
     assert page.evaluate("Array.from(document.images).every(image => image.alt.length > 40)")
     assert page.evaluate("Array.from(document.querySelectorAll('table')).every(table => table.caption)")
     assert page.evaluate("Array.from(document.querySelectorAll('input')).every(input => input.labels.length === 1)")

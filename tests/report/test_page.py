@@ -121,7 +121,7 @@ def test_the_data_and_the_passages_are_told() -> None:
         html, "passages-table"
     )
     assert "123,456 passages" in html
-    assert "files that are not published here: ./notes" in html
+    assert "(cc-by-sa-4.0) and files that are not published here: ./notes" in html
 
 
 def test_all_refused_adapters_and_rows_stand_there_with_code_and_reason() -> None:
