@@ -55,3 +55,8 @@ for (const filter of document.querySelectorAll(".filter")) {
   filter.hidden = false;
   narrow();
 }
+
+// What is folded up would be missing on paper.
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});

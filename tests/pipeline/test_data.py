@@ -173,7 +173,7 @@ def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callabl
 def test_the_command_tells_what_became_of_the_rows_and_draws_them(
     project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For people tables and a map, whose points are kept for the report; with --json what is trained on, by the line."""
+    """For people tables and a map, kept for the report; with --json what is trained on, a line an example."""
     path = laid_out(project, methods=["select", "beacons"])
     figure = path.parent / "map.png"
     assert run("data", "--recipe", str(path), "--figure", str(figure), "--quiet") == 0

@@ -201,9 +201,13 @@ def test_without_scripts_the_tables_are_whole_and_have_no_idle_buttons(browser: 
     shown.close()
 
 
-def test_on_paper_tables_are_whole_and_navigation_is_gone(page: "Page") -> None:
+def test_on_paper_everything_is_shown_within_the_width_and_navigation_is_gone(page: "Page") -> None:
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 960})
+    assert page.evaluate("document.documentElement.scrollWidth") == 680
     assert page.locator("nav").is_hidden()
+    assert page.locator("#routing-1").is_visible()
     assert page.locator("#refused-table").locator("..").evaluate("e => getComputedStyle(e).maxHeight") == "none"
 
 

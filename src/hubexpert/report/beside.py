@@ -26,20 +26,26 @@ class Beside:
 
 def beside(lock: Lock, workspace: Workspace) -> Beside:
     """What the workspace holds of the lock's own mixture and data; what is of others is left out."""
-    spoken, placed, data = workspace.stored(SPOKEN, Spoken), workspace.stored(MAP, DataMap), None
-    if lock.data:
-        data = workspace.stored("data", Data)
-    own = data is not None and locked_data(data) == lock.data
+    spoken, placed = workspace.stored(SPOKEN, Spoken), workspace.stored(MAP, DataMap)
     return Beside(
         spoken=spoken.examples if spoken and spoken.weights == lock.build.files and _fits(spoken, lock) else (),
         map=placed if placed and lock.data and placed.digest == lock.data.digest else None,
-        rows=(*data.samples, *(row for method in data.methods for row in method.samples)) if data and own else (),
+        rows=_rows(lock, workspace),
     )
 
 
+def _rows(lock: Lock, workspace: Workspace) -> tuple[RefusedRow, ...]:
+    """The refused rows that the data of this lock came with; none where others lie there."""
+    data = workspace.stored("data", Data) if lock.data else None
+    if data is None or locked_data(data) != lock.data:
+        return ()
+    return (*data.samples, *(row for method in data.methods for row in method.samples))
+
+
 def _fits(spoken: Spoken, lock: Lock) -> bool:
-    """Whether every token has a share of every expert."""
-    return all(
-        len(one.tokens) == len(one.shares) and all(len(shares) == len(lock.build.experts) for shares in one.shares)
+    """Whether there are experts, and every token has a share of each."""
+    count = len(lock.build.experts)
+    return count > 0 and all(
+        len(one.tokens) == len(one.shares) and all(len(shares) == count for shares in one.shares)
         for one in spoken.examples
     )

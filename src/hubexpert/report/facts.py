@@ -138,7 +138,7 @@ def parts(lock: Lock) -> list[dict[str, Any]]:
     """All that the mixture is made of, each at its commit."""
     named: list[tuple[str, Source]] = [("base", lock.base)]
     named += [("expert", expert.source) for expert in lock.build.experts]
-    named += [("dataset", source) for source in taken(lock)]
+    named += [("data", source) for source in taken(lock)]
     return [
         {"what": what, "link": source, "license": source.license or "none given", "commit": source.revision}
         for what, source in named
