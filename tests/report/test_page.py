@@ -95,8 +95,9 @@ def test_experts_contributions_and_shares_stand_in_tables() -> None:
     ]
     assert rows(html, "contributions-table")[2][1:] == [CHOSEN[2], "+20.0", "+15.0 to +25.0", "+1.0", "-10.0 to +12.0"]
     first = rows(html, "routing-1")  # q_proj: in its first layer the three are even
-    assert [row[1] for row in first] == ["33", "33", "33"]
-    assert len(first[0]) == 1 + 12
+    assert first[0] == ["0", "33", "33", "33"]
+    assert first[11] == ["11", "12", "33", "55"]
+    assert len(first) == 12
 
 
 def test_tokens_stand_on_colours_and_in_a_table() -> None:

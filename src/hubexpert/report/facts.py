@@ -97,17 +97,16 @@ def sort_key(value: float | None) -> str:
 
 
 def routing(lock: Lock) -> list[dict[str, Any]]:
-    """Of every kind of module the columns, one a layer, and every expert's share in them, in percent."""
+    """Of every kind of module the layers, each with every expert's share in percent."""
     if not (lock.build.shares and lock.build.experts):
         return []
     kinds, layers, tables = kind_shares(lock.build)
     return [
         {
             "kind": kind,
-            "heads": [(layer, "n") for layer in layers],
             "rows": [
-                {"link": expert.source, "shares": [_percent(share) for share in shares]}
-                for expert, shares in zip(lock.build.experts, table, strict=True)
+                {"layer": layer, "shares": [_percent(share) for share in shares]}
+                for layer, shares in zip(layers, zip(*table, strict=True), strict=True)
             ],
         }
         for kind, table in zip(kinds, tables, strict=True)
