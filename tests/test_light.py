@@ -78,7 +78,7 @@ def test_discover_says_once_that_no_rows_were_read_without_the_library(store: "S
     assert done.stderr.count("No rows of datasets were read") == 1
 
 
-def test_card_and_status_without_torch(tmp_path: Path) -> None:
+def test_card_report_and_status_without_torch(tmp_path: Path) -> None:
     """From the lock and the examples alone: these examples are not those of the lock, so the expert is stale."""
     from hubexpert.lock import write_lock
     from tests.locks import a_build_folder, a_lock
@@ -94,6 +94,9 @@ def test_card_and_status_without_torch(tmp_path: Path) -> None:
     done = light(tmp_path, "card")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / ".hubexpert/publish/README.md").is_file()
+    done = light(tmp_path, "report")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ".hubexpert/report.html").is_file()
     done = light(tmp_path, "status", "--json", "--offline")
     assert done.returncode == 3, done.stderr
     assert json.loads(done.stdout)["state"] == "stale"

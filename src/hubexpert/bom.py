@@ -14,8 +14,8 @@ from packageurl import PackageURL
 
 from hubexpert.assemble import published_files
 from hubexpert.escape import HUB, address, clean, shown_name, trusted
-from hubexpert.licenses import roll_up
-from hubexpert.lock import Lock, digest_of, taken, used
+from hubexpert.licenses import license_of
+from hubexpert.lock import Lock, digest_of, used
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import Source
 
@@ -23,11 +23,7 @@ MODEL, DATA = ComponentType.MACHINE_LEARNING_MODEL, ComponentType.DATA
 
 
 def cyclonedx(lock: Lock) -> str:
-    """The bill of materials in CycloneDX 1.6 JSON: equal locks give equal texts, which hold no time.
-
-    Raises:
-        HubExpertError: a part's licence forbids derivatives.
-    """
+    """The bill of materials in CycloneDX 1.6 JSON: equal locks give equal texts, which hold no time."""
     base = _part(lock.base, lock, "base")
     experts = [
         _part(expert.source, lock, "expert", rank=str(expert.rank), share=f"{expert.share:.4f}")
@@ -52,8 +48,6 @@ def cyclonedx(lock: Lock) -> str:
 def _mixture(lock: Lock) -> Component:
     """What was made, with its files, and the models that it was made of."""
     recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
-    parts = (lock.base, *(expert.source for expert in lock.build.experts), *taken(lock))
-    licence = roll_up([part.license for part in parts], names=[shown_name(part.repo) for part in parts])
     models = [_part(expert.source, lock, "ancestor") for expert in lock.build.experts] or [
         _part(lock.base, lock, "ancestor")
     ]
@@ -62,7 +56,7 @@ def _mixture(lock: Lock) -> Component:
         type=MODEL,
         name=clean(recipe.publish.repo or recipe.task.name),
         version=digest_of(lock)[:12],
-        licenses=_licences(licence),
+        licenses=_licences(license_of(lock)),
         components=[_file(name, lock.build.files[name]) for name in published_files(lock)],
         pedigree=Pedigree(ancestors=models),
         properties=_properties(_facts(lock)),

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from hubexpert import figures
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
-from hubexpert.escape import clean, code, fence, link, shown_name
+from hubexpert.escape import code, fence, shown_name
 from hubexpert.experts.flag import sentence
 from hubexpert.kinds import CONVERTIBLE
-from hubexpert.licenses import classify, conflicts, other_name, parts, roll_up
+from hubexpert.licenses import classify, conflicts, license_of, other_name, parts
 from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
 from hubexpert.metrics import BINARY
@@ -57,33 +57,40 @@ def write_card(lock: Lock, folder: Path, *, repo: str | None) -> None:
 
 def render_card(lock: Lock, *, repo: str | None, drawn: tuple[str, ...]) -> str:
     """The text of README.md; `drawn` are the file names of the figures that exist."""
-    licenses = [part.license for part in parts(lock)]
-    chosen = parse_recipe(lock.recipe, name="the recipe in the lock").publish.license
-    license_id = clean(chosen).lower() if chosen else roll_up(licenses)
-    header = metadata(lock, repo=repo, license_id=license_id, license_name=other_name(licenses))
-    facts = {
-        **_facts(lock),
-        **_comparison(lock),
-        **_provenance(lock),
+    name = other_name([part.license for part in parts(lock)])
+    header = metadata(lock, repo=repo, license_id=license_of(lock), license_name=name)
+    told = {
+        **facts(lock),
+        **comparison(lock),
+        **provenance(lock),
         **added(lock),
         **reasoned(lock),
         **snippets(lock, repo),
     }
-    terms = {"license": license_id, "license_chosen": bool(chosen), "conflicts": conflicts(parts(lock))}
-    body = render("model_card.md", **facts, **terms, figures=drawn)
+    body = render("model_card.md", endpoint=lock.discovery.endpoint, **told, figures=drawn)
     front_matter = header.to_yaml(line_break="\n")
     return f"---\n{front_matter}\n---\n\n{body}"
 
 
-def _facts(lock: Lock) -> dict[str, Any]:
+def recipe_text(lock: Lock) -> str:
+    """The recipe in YAML, its keys in their own order, not in that of the lock; no path of this machine."""
+    recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
+    return yaml.safe_dump({**locked_recipe(recipe), "base": shown_name(recipe.base)}, sort_keys=False)
+
+
+def packages_text(lock: Lock) -> str:
+    """What the mixture was made with, a package and its version a line."""
+    return "\n".join(f"{name} {version}" for name, version in sorted(lock.build.packages.items()))
+
+
+def facts(lock: Lock) -> dict[str, Any]:
     """What the lock says as it is: task, data, training, versions."""
     recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
-    # parsed and written again: the keys in their own order, not in that of the lock
-    shown = {**locked_recipe(recipe), "base": shown_name(recipe.base)}
-    recipe_yaml = yaml.safe_dump(shown, sort_keys=False)
-    packages = "\n".join(f"{name} {version}" for name, version in sorted(lock.build.packages.items()))
     return {
         "task": recipe.task,
+        "license": license_of(lock),
+        "license_chosen": recipe.publish.license,
+        "conflicts": conflicts(parts(lock)),
         "train": recipe.train,
         "methods": recipe.data.methods,
         "seed": recipe.seed,
@@ -94,15 +101,15 @@ def _facts(lock: Lock) -> dict[str, Any]:
         "held_out": max((system.n for system in lock.report.systems), default=0),
         "removed": lock.report.removed,
         "digests": {"shots": lock.digests.get("shots", "-"), "test": lock.digests.get("test", "-")},
-        "packages": fence(packages, "text"),
-        "recipe_yaml": fence(recipe_yaml, "yaml"),
+        "packages": fence(packages_text(lock), "text"),
+        "recipe_yaml": fence(recipe_text(lock), "yaml"),
         "base_name": shown_name(lock.base.repo),
-        "base_link": link(lock.base, lock.discovery.endpoint),
+        "base_link": lock.base,
         "base_license": lock.base.license or "none given",
     }
 
 
-def _comparison(lock: Lock) -> dict[str, Any]:
+def comparison(lock: Lock) -> dict[str, Any]:
     """The systems as rows, with routed minus each of them."""
     gains = {d.second: f"{signed(d.value)} [{signed(d.low)}, {signed(d.high)}]" for d in lock.report.differences}
     adjusted = {d.second: d.adjusted for d in lock.report.differences}
@@ -149,7 +156,7 @@ def _contributions(lock: Lock) -> dict[str, Any] | None:
 
     def row(one: Contribution) -> dict[str, Any]:
         return {
-            "link": link(one.source, lock.discovery.endpoint),
+            "link": one.source,
             "shapley": _numbers(one.shapley),
             "interval": _numbers(one.low, one.high),
             "lost": _numbers(one.leave_one_out),
@@ -165,9 +172,8 @@ def _numbers(*values: float) -> Markup:
     return Markup(" to ".join(signed(value) for value in values))  # noqa: S704 - numbers only
 
 
-def _provenance(lock: Lock) -> dict[str, Any]:
+def provenance(lock: Lock) -> dict[str, Any]:
     """The experts, the scored that were not chosen, and the refused, as rows."""
-    endpoint = lock.discovery.endpoint
     scores = {score.source.repo: score for score in lock.scores.scores}
     reasons = {selected.source.repo: selected.reason for selected in lock.selection.pool}
     kinds = {candidate.source.repo: candidate.peft_type for candidate in lock.discovery.candidates}
@@ -178,14 +184,14 @@ def _provenance(lock: Lock) -> dict[str, Any]:
     def row(source: Source) -> dict[str, Any]:
         score = scores.get(source.repo)
         return {
-            "link": link(source, endpoint),
+            "link": source,
             "license": source.license or "none given",
             "metric": points(score.exact_match) if score else "-",
             "perplexity": f"{score.perplexity:.3g}" if score else "-",
             "reason": reasons.get(source.repo, ""),
         }
 
-    refused = _refused(lock)
+    refused = refusals(lock)
     return {
         "experts": [
             {
@@ -195,12 +201,12 @@ def _provenance(lock: Lock) -> dict[str, Any]:
                 "rank": e.rank,
                 "targets": _targets(e.target_modules),
                 "share": f"{100 * e.share:.0f} %",
-                "converted": _converted(kinds.get(e.source.repo), e.conversion_error),
+                "converted": converted(kinds.get(e.source.repo), e.conversion_error),
             }
             for e in lock.build.experts
         ],
         "flagged": [
-            {"link": link(e.source, endpoint), "meaning": sentence(flag)}
+            {"link": e.source, "meaning": sentence(flag)}
             for e in lock.build.experts
             if e.source.repo in scores
             for flag in scores[e.source.repo].flags
@@ -208,9 +214,9 @@ def _provenance(lock: Lock) -> dict[str, Any]:
         "others": [row(score.source) for score in lock.scores.scores if score.source.repo not in experts],
         "refused_total": len(refused),
         "refused_codes": Counter(refusal.code for refusal in refused).most_common(),
-        "refused": [{"link": link(r.source, endpoint), "code": r.code, "reason": r.reason} for r in refused[:LISTED]],
+        "refused": [{"link": r.source, "code": r.code, "reason": r.reason} for r in refused[:LISTED]],
         "license_flags": [
-            {"link": link(part, endpoint), "kind": classify(part.license), "license": part.license or ""}
+            {"link": part, "kind": classify(part.license), "license": part.license or ""}
             for part in parts(lock)
             if classify(part.license) in FLAGGED
         ],
@@ -222,7 +228,7 @@ def _author(source: Source) -> str:
     return "-" if is_folder(source.repo) or "/" not in source.repo else source.repo.partition("/")[0]
 
 
-def _converted(peft_type: str | None, lost: float | None) -> str:
+def converted(peft_type: str | None, lost: float | None) -> str:
     """How an expert of another type than LoRA became one; empty for a LoRA."""
     if lost is None:
         return ""
@@ -231,7 +237,7 @@ def _converted(peft_type: str | None, lost: float | None) -> str:
     return f"converted from {kind.name if kind else 'another type'} (error {error})"
 
 
-def _refused(lock: Lock) -> list[Refused]:
+def refusals(lock: Lock) -> list[Refused]:
     """What discovery did not take after an inspection, and scoring after loading it, in their order."""
     found = [
         Refused(source=c.source, code=c.verdict, reason="; ".join(c.reasons))

@@ -3,7 +3,6 @@
 from collections import Counter
 from typing import Any
 
-from hubexpert.escape import link
 from hubexpert.lock import Lock
 
 LISTED = 30  # datasets by name
@@ -20,7 +19,7 @@ def added(lock: Lock) -> dict[str, Any]:
         removed.update(use.removed)
     datasets = [
         {
-            "link": link(use.source, lock.discovery.endpoint),
+            "link": use.source,
             "license": use.source.license or "none given",
             "read": use.read,
             "removed": sum(use.removed.values()),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hubexpert.escape import link, prose
+from hubexpert.escape import prose
 from hubexpert.lock import Lock
 from hubexpert.recipe import is_folder
 from hubexpert.records import BY_WORDS, GOLD_SIDE, NO_PASSAGES, RERANKED
@@ -35,7 +35,7 @@ def reasoned(lock: Lock) -> dict[str, Any]:
     return {
         "kard": {
             "sources": [
-                {"name": link(source, lock.discovery.endpoint), "license": source.license or "none given"}
+                {"name": source, "license": source.license or "none given"}
                 for source in told.sources
                 if source not in own
             ],

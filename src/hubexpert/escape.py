@@ -62,10 +62,14 @@ def code(text: object) -> Markup:
 
 def fence(text: str, language: str = "") -> Markup:
     """`text` as a fenced code block whose fence is longer than any run of backticks in it."""
-    lines = [clean(line, longest=4000) if not line.isprintable() else line for line in text.splitlines()]
-    body = "\n".join(lines)
+    body = lines(text)
     ticks = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
     return Markup(f"{ticks}{language}\n{body}\n{ticks}")  # noqa: S704 - the fence cannot be closed from inside
+
+
+def lines(text: str) -> str:
+    """`text` with its lines as they are, but for control, bidi and invisible characters."""
+    return "\n".join(clean(line, longest=4000) if not line.isprintable() else line for line in text.splitlines())
 
 
 def plain(text: object) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,23 +26,28 @@ STYLE = {
 
 def draw(lock: Lock, folder: Path) -> tuple[str, ...]:
     """Draw all figures for which the lock has numbers into `folder`; their file names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = drawings(lock)
+    for name, drawing in found.items():
+        save(drawing, folder / name)
+    return tuple(found)
+
+
+def drawings(lock: Lock) -> dict[str, Callable[[], "Figure"]]:
+    """The figures for which the lock has numbers, by file name, to be drawn by `save`."""
     from hubexpert.contribution_figures import contribution_bars, share_map
 
     told, build = lock.report.contributions, lock.build
-    drawings: dict[str, Callable[[Lock], Figure] | None] = {
-        "comparison.png": comparison,
-        "shares.png": (lambda _: share_map(build)) if build.shares and build.experts else None,
-        "contributions.png": (lambda _: contribution_bars(told)) if told else None,
-        "pool.png": pool if any(_drawable(score) for score in lock.scores.scores) else None,
+    found: dict[str, Callable[[], Figure] | None] = {
+        "comparison.png": partial(comparison, lock),
+        "shares.png": partial(share_map, build) if build.shares and build.experts else None,
+        "contributions.png": partial(contribution_bars, told) if told else None,
+        "pool.png": partial(pool, lock) if any(_drawable(score) for score in lock.scores.scores) else None,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, drawing in drawings.items():
-        if drawing is not None:
-            save(partial(drawing, lock), folder / name)
-    return tuple(name for name, drawing in drawings.items() if drawing is not None)
+    return {name: drawing for name, drawing in found.items() if drawing is not None}
 
 
-def save(drawing: Callable[[], "Figure"], path: Path) -> None:
+def save(drawing: Callable[[], "Figure"], path: Path | BytesIO) -> None:
     """Draw a figure in our style and write it as a PNG: equal figures give equal bytes."""
     import matplotlib
     from matplotlib import style

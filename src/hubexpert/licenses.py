@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from hubexpert.errors import HubExpertError
-from hubexpert.escape import shown_name
+from hubexpert.escape import clean, shown_name
 from hubexpert.lock import Lock, taken
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import Source
@@ -103,6 +103,12 @@ def other_name(licenses: Sequence[str | None]) -> str:
 def parts(lock: Lock) -> tuple[Source, ...]:
     """What the mixture is made of: its base, its experts, and the data that it learned from or reads."""
     return (lock.base, *(expert.source for expert in lock.build.experts), *taken(lock))
+
+
+def license_of(lock: Lock) -> str:
+    """The licence id of the mixture: the one its publisher answers for, else that of its parts together."""
+    chosen = parse_recipe(lock.recipe, name="the recipe in the lock").publish.license
+    return clean(chosen).lower() if chosen else roll_up([part.license for part in parts(lock)])
 
 
 def conflicts(sources: Sequence[Source]) -> tuple[str, ...]:

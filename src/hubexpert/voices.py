@@ -84,7 +84,7 @@ def _cells(
     """Every token's text, cut after line breaks, on its expert's colour; an arrow at breaks, U+FFFD for what is odd."""
     marks = 0  # combining marks in a row; a tower of them would climb out of its line
     for text, shares in zip(tokens, heard, strict=True):
-        expert = _dominating(shares)
+        expert = dominating(shares)
         louder = (shares[expert] - even) / (top - even) if top > even else 0.0
         depth = FAINTEST + (1 - FAINTEST) * min(1.0, max(0.0, louder))
         paper = _mixed(palette.get(expert, OTHERS), depth)
@@ -110,14 +110,14 @@ def is_mark(character: str) -> bool:
     return unicodedata.category(character) in ("Mn", "Me")
 
 
-def _dominating(shares: Sequence[float]) -> int:
+def dominating(shares: Sequence[float]) -> int:
     """The expert with the largest share, the first of equals."""
     return max(range(len(shares)), key=lambda expert: shares[expert])
 
 
 def _palette(told: Sequence[TokenShares], experts: int) -> dict[int, str]:
     """A colour each for the experts, of more than seven for those that dominate most; the others have none."""
-    counted = Counter(_dominating(shares) for one in told for shares in one.shares)
+    counted = Counter(dominating(shares) for one in told for shares in one.shares)
     most = sorted(range(experts), key=lambda expert: (-counted[expert], expert))[: len(COLOURS)]
     return dict(zip(sorted(most), COLOURS, strict=False))
 

@@ -157,6 +157,11 @@ class Workspace:
         payload = {"inputs": digest, "result": result.model_dump(mode="json")}
         write_atomically(self.root / f"{name}.json", json.dumps(payload, indent=1))
 
+    def stored(self, name: str, record: type[R]) -> R | None:
+        """What the step `name` left, whatever it was made from; None where there is nothing of this form."""
+        found = self._stored(name, record)
+        return found[1] if found else None
+
     def replace_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
         """Fill a temporary folder, then put it in the place of the folder `name`; returns that folder."""
         target, temporary = self.root / name, self.root / f".{name}.new"

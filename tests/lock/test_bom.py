@@ -10,11 +10,10 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from hubexpert.bom import cyclonedx
-from hubexpert.errors import HubExpertError
 from hubexpert.lock import Lock, digest_of
 from hubexpert.records import Source
 from tests.lock.test_canonical import WHOLE
-from tests.locks import CHOSEN, FILES, a_kard, a_lock, source
+from tests.locks import CHOSEN, FILES, a_kard, a_lock, a_recipe, source
 
 HUB = "https://huggingface.co"
 
@@ -107,9 +106,13 @@ def test_a_licence_has_its_spdx_id_where_there_is_one(given: str | None, told: A
     assert base.get("licenses") == told
 
 
-def test_what_forbids_derivatives_makes_no_bill() -> None:
-    with pytest.raises(HubExpertError, match="forbids derivatives"):
-        cyclonedx(a_lock(base=source("acme/base-135m", "cc-by-nd-4.0")))
+def test_the_whole_has_the_licence_of_the_card() -> None:
+    """Drawn from the parts, `other` where they conflict, or the one that the publisher answers for."""
+    given = bom(a_lock(base=source("acme/base-135m", "llama3.2")))
+    conflicting = bom(a_lock(base=source("acme/base-135m", "cc-by-nd-4.0")))
+    chosen = bom(a_lock().model_copy(update={"recipe": a_recipe(publish={"license": "mit"})}))
+    told = [made["metadata"]["component"]["licenses"] for made in (given, conflicting, chosen)]
+    assert told == [[{"license": each}] for each in ({"name": "llama3.2"}, {"name": "other"}, {"id": "MIT"})]
 
 
 def test_equal_locks_give_equal_bills_without_a_time_in_any_process() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hubexpert import pipeline
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import read_lock
-from hubexpert.records import Data, TrainingExample
+from hubexpert.records import Data, DataMap, TrainingExample
+from hubexpert.workspace import Workspace, fingerprint
 from tests.commands import run
 from tests.pipeline.world import write_jsonl
 from tests.teaching import Answer, Asked, said, teacher_server
@@ -172,7 +173,7 @@ def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callabl
 def test_the_command_tells_what_became_of_the_rows_and_draws_them(
     project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """For people tables and a map; with --json what is trained on, a line an example."""
+    """For people tables and a map, kept for the report; with --json what is trained on, a line an example."""
     path = laid_out(project, methods=["select", "beacons"])
     figure = path.parent / "map.png"
     assert run("data", "--recipe", str(path), "--figure", str(figure), "--quiet") == 0
@@ -180,6 +181,10 @@ def test_the_command_tells_what_became_of_the_rows_and_draws_them(
     assert "leak-exact 3" in told
     assert "Taken by select" in told
     assert figure.read_bytes().startswith(b"\x89PNG")
+    placed = Workspace(path.parent / ".hubexpert").stored("map", DataMap)
+    assert placed is not None
+    assert placed.digest == fingerprint(list(made(path).examples))
+    assert (len(placed.shots), bool(placed.taken), bool(placed.others)) == (4, True, True)
     assert run("data", "--recipe", str(path), "--json", "--quiet") == 0
     lines = [TrainingExample.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert lines == list(made(path).examples)

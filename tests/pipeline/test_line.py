@@ -29,9 +29,9 @@ from hubexpert.localhub import Store
 from hubexpert.lock import Lock, read_lock
 from hubexpert.moe.adapter import static
 from hubexpert.recipe import ExpertsSection
-from hubexpert.records import Example
+from hubexpert.records import Build, Example, Spoken
 from hubexpert.shots import Task
-from hubexpert.workspace import Journal
+from hubexpert.workspace import Journal, Workspace
 from tests import tiny
 from tests.pipeline.world import BAD, OWN, rows
 from tests.tiny import error, logits
@@ -225,7 +225,7 @@ def test_two_runs_at_once_are_told_apart(project: Callable[..., Path]) -> None:
 
 
 def test_who_spoke_where_is_told_token_by_token(project: Callable[..., Path], tmp_path: Path) -> None:
-    """As JSON every token with each expert's share, as text the answer itself, and as a figure."""
+    """As JSON every token with each expert's share, as text the answer itself, as a figure, and kept for the report."""
     recipe = project(experts={"candidates": 2, "count": 2}, train={"epochs": 0})
     figure = tmp_path / "voices.png"
     option = ["--recipe", str(recipe), "--quiet", "--examples", "2"]
@@ -237,6 +237,12 @@ def test_who_spoke_where_is_told_token_by_token(project: Callable[..., Path], tm
         assert all(abs(sum(shares) - 1) < 1e-3 for shares in one["shares"])
         assert "Sort." in "".join(one["tokens"][: one["answer"]])
     assert "Sort." in call("explain", *option).stdout
+    kept = Workspace(recipe.parent / ".hubexpert")
+    spoken, made = kept.stored("spoken", Spoken), kept.stored("build", Build)
+    assert spoken is not None
+    assert made is not None
+    assert spoken.weights == made.files
+    assert [one.model_dump(mode="json") for one in spoken.examples] == told
 
 
 def test_another_base_is_measured_anew(project: Callable[..., Path], store: Store, tmp_path: Path) -> None:

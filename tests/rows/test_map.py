@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hubexpert.figures import save
-from hubexpert.rows.map import MOST, data_map, plane
+from hubexpert.rows.map import MOST, data_map, on_plane, plane
 
 
 def drawn(seed: int, count: int, width: int = 6) -> NDArray[np.float32]:
@@ -31,7 +31,7 @@ def test_the_plane_holds_as_much_variance_as_a_plane_can(seed: int, count: int, 
 
 
 def test_equal_vectors_give_equal_pictures_and_only_so_many_points_are_drawn(tmp_path: Path) -> None:
-    drawing = partial(data_map, drawn(0, 12), drawn(1, 200), drawn(2, 20_000))
+    drawing = partial(data_map, on_plane(drawn(0, 12), drawn(1, 200), drawn(2, 20_000), digest=""))
     for name in ("a.png", "b.png"):
         save(drawing, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -42,5 +42,5 @@ def test_equal_vectors_give_equal_pictures_and_only_so_many_points_are_drawn(tmp
 @pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 0), (3, 0, 2), (0, 1, 0), (2, 2, 2)])
 def test_few_points_are_drawn_too(counts: tuple[int, int, int], tmp_path: Path) -> None:
     groups = [np.ones((count, 4), dtype=np.float32) for count in counts]
-    save(partial(data_map, *groups), tmp_path / "map.png")
+    save(partial(data_map, on_plane(*groups, digest="")), tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000

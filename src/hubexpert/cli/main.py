@@ -25,6 +25,7 @@ COMMANDS = {
     "lock": "Show what the lock pins and proves, or write it in a form for other tools.",
     "card": "Write the model card and assemble the folder to publish, from the lock.",
     "run": "All stages up to the card; only what changed.",
+    "report": "Write one HTML page about the result, from the lock.",
     "publish": "Publish the mixture to the Hub in one commit.",
     "export": "Write the mixture in a form that other tools read.",
     "status": "Tell whether the published expert is fresh: exit code 0, or 3 when it is stale.",

@@ -14,7 +14,7 @@ from hubexpert.pipeline.pool import discover, teacher
 from hubexpert.pipeline.project import Project, task
 from hubexpert.recipe import is_local
 from hubexpert.records import ACCEPTED, Data, DatasetCandidate, as_lesson
-from hubexpert.workspace import METHOD, write_atomically
+from hubexpert.workspace import METHOD, fingerprint, write_atomically
 
 if TYPE_CHECKING:
     from hubexpert.material import Material
@@ -141,11 +141,15 @@ def _material(project: Project, files: Sequence["RowFile"]) -> "Material":
 
 
 def draw_data(project: Project, path: Path) -> None:
-    """Draw the shots, the rows that are taken and others as a map, into a PNG file."""
+    """Draw the shots, the rows that are taken and others as a map, into a PNG file.
+
+    Where they lie on it is kept in the workspace as `map`, for the report.
+    """
     from hubexpert import figures
     from hubexpert.embed.encoder import encode
     from hubexpert.instructions import example_text
-    from hubexpert.rows.map import data_map
+    from hubexpert.report.beside import MAP
+    from hubexpert.rows.map import data_map, on_plane
 
     made = project.data
     if not made.methods:
@@ -160,4 +164,7 @@ def draw_data(project: Project, path: Path) -> None:
     ]
     shots = encode(found.encoder, [example_text(shot) for shot in found.task.shots])
     kept = encode(found.encoder, [example_text(each.example) for each in own])
-    figures.save(lambda: data_map(shots, kept, np.concatenate(others)), path)
+    digest = fingerprint(list(made.examples))
+    placed = on_plane(shots, kept, np.concatenate(others), digest=digest)
+    project.workspace.write(MAP, digest, placed)
+    figures.save(lambda: data_map(placed), path)

@@ -10,7 +10,8 @@ from hubexpert.pipeline import kard
 from hubexpert.pipeline.methods import answer_distances, encoder_of
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
-from hubexpert.records import Beacons, Build, TokenShares, TrainingExample
+from hubexpert.records import Beacons, Build, Spoken, TokenShares, TrainingExample
+from hubexpert.report.beside import SPOKEN
 from hubexpert.workspace import METHOD, digests, file_digest, fingerprint
 
 if TYPE_CHECKING:
@@ -118,13 +119,23 @@ def contest(project: Project) -> "Contest":
 
 
 def spoken(project: Project, count: int) -> tuple[tuple[TokenShares, ...], list[str]]:
-    """Which expert spoke where in the answers to the first held-out examples (else shots), and the experts' names."""
+    """Which expert spoke where in the answers to the first held-out examples (else shots), and the experts' names.
+
+    Kept in the workspace as `spoken`, for the report.
+    """
     from hubexpert.examine import answer_length
     from hubexpert.moe.spoken import spoken as listen
     from hubexpert.systems.mixtures import routed
 
     made = contest(project)
     rows = (made.test or made.lesson.shots)[:count]
-    with routed(project.model, made).open() as form:
-        longest = answer_length(project.model.tokenizer, made.lesson.shots)
-        return listen(form.model, rows, max_new_tokens=longest), [source.repo for source in made.experts]
+
+    def heard() -> Spoken:
+        with routed(project.model, made).open() as form:
+            longest = answer_length(project.model.tokenizer, made.lesson.shots)
+            told = listen(form.model, rows, max_new_tokens=longest)
+        return Spoken(weights=made.build.files, examples=told)
+
+    inputs = {"method": METHOD, "build": made.build, "rows": list(rows), "shots": list(made.lesson.shots)}
+    found = project.workspace.step(SPOKEN, inputs, heard, Spoken)[0]
+    return found.examples, [source.repo for source in made.experts]

@@ -7,6 +7,7 @@ something from outside carries a `Source`; what a stage refuses it keeps, as a `
 from hubexpert.records.data import (
     Beacons,
     Data,
+    DataMap,
     DatasetUse,
     Diversity,
     Harvest,
@@ -44,7 +45,7 @@ from hubexpert.records.knowledge import (
     RerankerRecord,
     RetrievalScore,
 )
-from hubexpert.records.mixture import Build, ExpertRecord, TokenShares, Tried, Tuning
+from hubexpert.records.mixture import Build, ExpertRecord, Spoken, TokenShares, Tried, Tuning
 from hubexpert.records.record import Record, Refused, Revision, Source
 from hubexpert.records.report import (
     AblationRow,
@@ -76,6 +77,7 @@ __all__ = [
     "Contributions",
     "Cost",
     "Data",
+    "DataMap",
     "DatasetCandidate",
     "DatasetConfig",
     "DatasetUse",
@@ -114,6 +116,7 @@ __all__ = [
     "Selected",
     "Selection",
     "Source",
+    "Spoken",
     "SystemScore",
     "TeacherCounts",
     "TokenShares",

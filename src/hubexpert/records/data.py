@@ -117,6 +117,16 @@ class DatasetUse(Record):
     taken: dict[Method, int] = Field(default={}, description="method -> examples")
 
 
+class DataMap(Record):
+    """Where the rows lie around the shots: on the plane of their vectors' two widest directions."""
+
+    digest: str = Field(description="sha256 of all that is trained on, as the lock keeps it")
+    share: float = Field(description="of the vectors' variance, that the plane shows, 0 to 1")
+    shots: tuple[tuple[float, float], ...]
+    taken: tuple[tuple[float, float], ...] = Field(description="rows that are trained on")
+    others: tuple[tuple[float, float], ...] = Field(description="refused, or not close enough")
+
+
 class Data(Record):
     """All that is trained on beyond the shots, where it comes from, and what was left out."""
 

@@ -56,3 +56,10 @@ class TokenShares(Record):
     tokens: tuple[str, ...] = Field(description="pieces of text, one a token; together they are the whole text")
     shares: tuple[tuple[float, ...], ...] = Field(description="[tokens][experts], each token's add up to 1")
     answer: int = Field(description="the place of the answer's first token; prompt before, greedy answer from there")
+
+
+class Spoken(Record):
+    """Which expert of one mixture spoke where in a few examples."""
+
+    weights: dict[str, str] = Field(description="the mixture's files -> sha256, as in its `Build`")
+    examples: tuple[TokenShares, ...]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubexpert.figures import ACCENT, PALE, new_figure
+from hubexpert.records import DataMap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,25 +16,33 @@ MOST = 3000  # points that are drawn
 HARM = "#c2410c"  # against ACCENT's blue-green for every kind of colour-blindness
 
 
-def data_map(shots: Vectors, taken: Vectors, others: Vectors) -> "Figure":
-    """The vectors on the plane of their two widest directions, at most 3,000 points; `figures.save` writes it.
-
-    Equal vectors give equal pictures. The title says what share of the variance the plane shows.
+def on_plane(shots: Vectors, taken: Vectors, others: Vectors, *, digest: str) -> DataMap:
+    """The vectors on the plane of their two widest directions, at most 3,000 points, to four decimals.
 
     Args:
         shots: [k, d].
         taken: of the rows that are trained on, [n, d].
         others: of the rest, [m, d]: refused, or not close enough.
+        digest: of all that is trained on.
     """
     shots, taken, others = _thinned(shots, taken, others)
     placed, share = plane(np.concatenate([shots, taken, others]))
-    on_shots, on_taken, on_others = np.split(placed, [len(shots), len(shots) + len(taken)])
+    groups = np.split(placed.round(4) + 0.0, [len(shots), len(shots) + len(taken)])  # + 0.0: no minus before a zero
+    named = dict(zip(("shots", "taken", "others"), (group.tolist() for group in groups), strict=True))
+    return DataMap.model_validate({"digest": digest, "share": share, **named})
+
+
+def data_map(placed: DataMap) -> "Figure":
+    """The map as a figure, to be written by `figures.save`; the title says what share of the variance it shows."""
+    on_shots, on_taken, on_others = (
+        np.array(group).reshape(-1, 2) for group in (placed.shots, placed.taken, placed.others)
+    )
     figure = new_figure(8.6, 4.4)
     axes = figure.subplots()
     axes.scatter(on_others[:, 0], on_others[:, 1], s=9, color=PALE, linewidth=0, alpha=0.8, label="others")
     axes.scatter(on_taken[:, 0], on_taken[:, 1], s=13, color=ACCENT, linewidth=0, alpha=0.6, label="taken")
     axes.scatter(on_shots[:, 0], on_shots[:, 1], s=58, color=HARM, marker="^", edgecolor="white", label="shots")
-    axes.set_title(f"the rows around the shots: {100 * share:.0f} % of the variance")
+    axes.set_title(f"the rows around the shots: {100 * placed.share:.0f} % of the variance")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
