@@ -6,7 +6,7 @@ import pytest
 
 from hubexpert.assemble import assemble
 from hubexpert.errors import HubExpertError
-from hubexpert.hub.publishing import GENERATED
+from hubexpert.hub.changes import GENERATED
 from hubexpert.lock import locked_recipe, read_lock, write_lock
 from hubexpert.recipe import read_recipe
 from tests.commands import run
