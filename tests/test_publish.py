@@ -6,20 +6,14 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, ModelCard
 
-from hubexpert.assemble import assemble
 from hubexpert.errors import HubExpertError
-from hubexpert.lock import Lock, write_lock
+from hubexpert.lock import Lock
 from hubexpert.publish import commit_message, publish, rehearse
 from hubexpert.records import Published
 from hubexpert.workspace import Workspace
 from tests.commands import run
-from tests.locks import a_build_folder, a_lock, a_report, source
-
-
-def assembled(folder: Path, lock: Lock, repo: str = "tester/expert") -> Path:
-    """The folder to publish for that lock."""
-    assemble(lock, a_build_folder(folder / "build"), folder / "publish", repo=repo)
-    return folder / "publish"
+from tests.locks import a_lock, a_report, source
+from tests.publishing.making import a_project, assembled
 
 
 def send(lock: Lock, folder: Path, repo: str, *, force: bool = False) -> Published:
@@ -109,10 +103,7 @@ def test_equal_locks_have_equal_messages_of_one_line() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A recipe that publishes to tester/from-recipe, its lock, and the assembled folder."""
-    recipe = "base: acme/base-135m\ntask: {name: q, shots: shots.jsonl}\npublish: {repo: tester/from-recipe}\n"
-    (tmp_path / "hubexpert.yaml").write_text(recipe)
-    write_lock(tmp_path / "hubexpert.lock", a_lock())
-    assembled(tmp_path / ".hubexpert", a_lock(), "tester/from-recipe")
+    a_project(tmp_path, "tester/from-recipe")
     return tmp_path
 
 
