@@ -11,7 +11,7 @@ from hubexpert.records import Source
 DIFFED = ("README.md", DEFAULT_LOCK)
 DIFF_LINES = 100  # shown of one file
 LONGEST = 4_000_000  # bytes; of longer texts the beginning is compared
-MOST_LINES = 20_000  # beyond, comparing takes minutes
+MOST_LINES = 20_000  # of longer texts likewise; comparing so many takes seconds
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,7 @@ def check_tag(found: Refs, repo: str, tag: str, commit: str | None) -> None:
         raise HubExpertError(f"{tag} is a branch of {repo}.", fix="choose another name with --tag")
     if tag in found.tags and found.tags[tag] != commit:
         raise HubExpertError(
-            f"The tag {tag} of {repo} stands at the commit {found.tags[tag][:12]}, which holds something else; "
-            "tags are not moved.",
+            f"The tag {tag} of {repo} stands at the commit {found.tags[tag][:12]}, not at this one, and is not moved.",
             fix=f"choose another name with --tag; to give it up: hf repos tag delete {repo} {tag}",
         )
 
