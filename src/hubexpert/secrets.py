@@ -92,17 +92,14 @@ def find_secrets(folder: Path, token: str | None) -> list[Finding]:
 
 
 def _text(path: Path) -> str:
-    """The text of a file, of a safetensors file its header; empty for other binary files."""
+    """The text of a file, of a safetensors file its header; empty for other binary files, which hold a zero byte."""
     with path.open("rb") as file:
         if path.suffix == ".safetensors":
             length = int.from_bytes(file.read(8), "little")
             content = file.read(length) if length <= LONGEST_HEADER else b""
         else:
             content = file.read()
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
+    return "" if b"\0" in content[:8000] else content.decode("utf-8", errors="replace")
 
 
 def _in_line(file: str, number: int, line: str, token: str | None) -> Iterator[Finding]:

@@ -52,8 +52,8 @@ def expert(tmp_path: Path) -> Path:
     return folder
 
 
-def commits(repo: str) -> list[str]:
-    return [commit.commit_id for commit in HfApi().list_repo_commits(repo)]
+def commits(repo: str, branch: str = "main") -> list[str]:
+    return [commit.commit_id for commit in HfApi().list_repo_commits(repo, revision=branch)]
 
 
 def holds(repo: str, folder: Path) -> bool:
@@ -188,26 +188,27 @@ def files_of(recipe: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize("place", ["new", "main", "next"])
 def test_of_two_that_publish_at_once_one_wins_and_the_other_is_told(
-    round_: int, rivals: list[Path], endpoint: str
+    place: str, rivals: list[Path], endpoint: str
 ) -> None:
-    repo = f"tester/race-{round_}"
-    if round_:
+    """In a repository that both would make, on its main branch, and on a branch that both would make."""
+    repo, branch = f"tester/race-{place}", "next" if place == "next" else "main"
+    if place != "new":
         HfApi().create_repo(repo)
         HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo="notes.md", repo_id=repo)
-    results = race(rivals, endpoint, "--repo", repo)
+    results = race(rivals, endpoint, "--repo", repo, "--revision", branch)
     assert sorted(code for code, _, _ in results) == [0, 1], results
     winner, loser = sorted((0, 1), key=lambda each: results[each][0])
     told = results[loser][2]
-    assert f"Someone else's commit has moved the main branch of {repo} meanwhile." in told
+    assert f"Someone else's commit has moved the {branch} branch of {repo} meanwhile." in told
     assert "then run `hubexpert publish` again, or with --create-pr" in told
     wanted = {name: content for name, content in files_of(rivals[winner]).items() if name != "README.md"}
-    there = set(HfApi().list_repo_files(repo))
-    assert there == {*wanted, "README.md", ".gitattributes", *({"notes.md"} if round_ else ())}
+    there = set(HfApi().list_repo_files(repo, revision=branch))
+    assert there == {*wanted, "README.md", ".gitattributes", *({"notes.md"} if place != "new" else ())}
     for name, content in wanted.items():
-        assert Path(hf_hub_download(repo, name)).read_bytes() == content
-    assert len(commits(repo)) == 2 + bool(round_)
+        assert Path(hf_hub_download(repo, name, revision=branch)).read_bytes() == content
+    assert len(commits(repo, branch)) == 2 + (place != "new")
 
 
 def test_two_that_propose_at_once_get_a_pull_request_each(rivals: list[Path], endpoint: str) -> None:

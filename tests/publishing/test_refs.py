@@ -115,6 +115,8 @@ def test_a_pull_request_goes_with_neither_a_branch_nor_a_tag(
     for option in ("--revision", "--tag"):
         assert run("publish", "--recipe", str(recipe), "--create-pr", option, "x") == 2
         assert "it goes with neither --revision nor --tag" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(ValueError, match="starts from main"):
+        hub.publish("tester/no-such", tmp_path, message="x", private=False, create_pr=True, tag="x")
     assert not HfApi().repo_exists("tester/no-such")
 
 

@@ -43,7 +43,7 @@ def test_every_documented_shape_is_found_in_texts_lock_and_weights_headers(kind:
     secret = PLANTED[kind]
     (tmp_path / "README.md").write_text(f"# x\n\nUse `{secret}` or {secret.replace('_', chr(92) + '_')}.\n")
     (tmp_path / "hubexpert.lock").write_text(json.dumps({"task": f"line\n{secret}\n"}, indent=1))
-    (tmp_path / "prompt.jinja").write_text(secret)
+    (tmp_path / "prompt.jinja").write_text(f"Für {secret}", encoding="latin-1")
     header = json.dumps({"__metadata__": {"note": secret}}).encode()
     (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\xff\x00")
     found = find_secrets(tmp_path, None)
@@ -56,7 +56,7 @@ def test_every_documented_shape_is_found_in_texts_lock_and_weights_headers(kind:
 
 def test_names_commits_and_plain_addresses_are_no_secrets(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("\n".join(HARMLESS))
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + PLANTED["aws"].encode())
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0" + PLANTED["aws"].encode())
     assert find_secrets(tmp_path, None) == []
 
 
