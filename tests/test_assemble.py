@@ -6,7 +6,7 @@ import pytest
 
 from hubexpert.assemble import assemble
 from hubexpert.errors import HubExpertError
-from hubexpert.hub.publishing import GENERATED
+from hubexpert.hub.changes import GENERATED
 from hubexpert.lock import locked_recipe, read_lock, write_lock
 from hubexpert.recipe import read_recipe
 from tests.commands import run
@@ -29,7 +29,7 @@ def test_assembling_copies_what_was_measured_and_nothing_else(tmp_path: Path) ->
 def test_what_publishing_may_delete_is_exactly_what_is_generated(tmp_path: Path) -> None:
     assemble(a_lock(), a_build_folder(tmp_path / "build"), tmp_path / "target", repo=REPO)
     names = {path.relative_to(tmp_path / "target").as_posix() for path in (tmp_path / "target").rglob("*.*")}
-    assert set(GENERATED) == names - {"README.md", "hubexpert.lock"}
+    assert set(GENERATED) == names - {"README.md", "hubexpert.lock"} | {"knowledge.json"}
 
 
 def test_assembling_refuses_files_that_were_not_measured(tmp_path: Path) -> None:

@@ -6,24 +6,18 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, ModelCard
 
-from hubexpert.assemble import assemble
 from hubexpert.errors import HubExpertError
-from hubexpert.lock import Lock, write_lock
-from hubexpert.publish import commit_message, contents, publish
+from hubexpert.lock import Lock
+from hubexpert.publish import commit_message, publish, rehearse
 from hubexpert.records import Published
 from hubexpert.workspace import Workspace
 from tests.commands import run
-from tests.locks import a_build_folder, a_lock, a_report, source
+from tests.locks import a_lock, a_report, source
+from tests.publishing.making import a_project, assembled
 
 
-def assembled(folder: Path, lock: Lock, repo: str = "tester/expert") -> Path:
-    """The folder to publish for that lock."""
-    assemble(lock, a_build_folder(folder / "build"), folder / "publish", repo=repo)
-    return folder / "publish"
-
-
-def send(lock: Lock, folder: Path, repo: str, *, dry_run: bool = False, force: bool = False) -> Published:
-    return publish(lock, folder, repo=repo, private=False, create_pr=False, dry_run=dry_run, force=force)
+def send(lock: Lock, folder: Path, repo: str, *, force: bool = False) -> Published:
+    return publish(lock, folder, repo=repo, private=False, create_pr=False, force=force)
 
 
 def test_the_published_repository_holds_the_folder_and_a_card_the_client_reads(tmp_path: Path) -> None:
@@ -33,7 +27,8 @@ def test_the_published_repository_holds_the_folder_and_a_card_the_client_reads(t
     info = HfApi().model_info("tester/whole")
     assert info.sha == published.commit
     files = {sibling.rfilename for sibling in info.siblings or []} - {".gitattributes"}
-    assert files == {name for name, _ in contents(tmp_path / "publish")}
+    folder = tmp_path / "publish"
+    assert files == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert "base_model:adapter:acme/base-135m" in (info.tags or [])
     assert ModelCard.load("tester/whole").data.get("license") == "apache-2.0"
     assert HfApi().list_repo_commits("tester/whole")[0].title == commit_message(lock)
@@ -61,20 +56,14 @@ def test_only_force_publishes_what_should_not_ship(verdict: str, tmp_path: Path)
     assert send(lock, folder, f"tester/refused-{verdict}", force=True).changed
 
 
-def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
-    lock = a_lock()
-    published = send(lock, assembled(tmp_path, lock), "tester/dry", dry_run=True)
-    assert (published.changed, published.commit) == (False, "")
-    assert not HfApi().repo_exists("tester/dry")
-
-
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_weights_that_were_not_measured_are_not_sent(dry_run: bool, tmp_path: Path) -> None:
+def test_weights_that_were_not_measured_are_not_sent(tmp_path: Path) -> None:
     lock = a_lock()
     folder = assembled(tmp_path, lock)
     (folder / "adapter_model.safetensors").write_bytes(b"other weights")
     with pytest.raises(HubExpertError, match="not the file that was measured"):
-        send(lock, folder, "tester/altered", dry_run=dry_run)
+        send(lock, folder, "tester/altered")
+    with pytest.raises(HubExpertError, match="not the file that was measured"):
+        rehearse(lock, folder, repo="tester/altered", create_pr=False, force=False)
     assert not HfApi().repo_exists("tester/altered")
 
 
@@ -114,10 +103,7 @@ def test_equal_locks_have_equal_messages_of_one_line() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A recipe that publishes to tester/from-recipe, its lock, and the assembled folder."""
-    recipe = "base: acme/base-135m\ntask: {name: q, shots: shots.jsonl}\npublish: {repo: tester/from-recipe}\n"
-    (tmp_path / "hubexpert.yaml").write_text(recipe)
-    write_lock(tmp_path / "hubexpert.lock", a_lock())
-    assembled(tmp_path / ".hubexpert", a_lock(), "tester/from-recipe")
+    a_project(tmp_path, "tester/from-recipe")
     return tmp_path
 
 

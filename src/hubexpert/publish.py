@@ -1,21 +1,33 @@
 """Publishing: only what the lock describes, and only what the verdict allows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from hubexpert import hub
 from hubexpert.assemble import PUBLISHED_FILES, check_files, published_files, write_page
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import plain, shown_name
+from hubexpert.licenses import check_licenses
 from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds
+from hubexpert.preview import Preview, preview
 from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Published
+from hubexpert.secrets import refuse_secrets
 
 
 def publish(
-    lock: Lock, folder: Path, *, repo: str, private: bool, create_pr: bool, dry_run: bool, force: bool
+    lock: Lock,
+    folder: Path,
+    *,
+    repo: str,
+    private: bool,
+    create_pr: bool,
+    force: bool,
+    revision: str | None = None,
+    tag: str | None = None,
+    allowed: Collection[str] = (),
 ) -> Published:
     """Publish the assembled folder as one commit, with a card that names the repository; the folder is not touched.
 
@@ -24,47 +36,83 @@ def publish(
         folder: the assembled folder, `.hubexpert/publish/`.
         repo: `owner/name` on the Hub.
         private: make a missing repository private.
-        create_pr: open a pull request instead of a commit on the main branch.
-        dry_run: check everything and send nothing; the commit in the answer is then empty.
+        create_pr: open a pull request instead of a commit on a branch.
         force: publish even though the verdict is not `ship`.
+        revision: the branch, or an open pull request `refs/pr/N`; by default main. Not with `create_pr`.
+        tag: a name for the commit. Not with `create_pr`.
+        allowed: names of findings that look like secrets and are none.
 
     Raises:
-        HubExpertError: the verdict forbids it, the base is a folder, the assembled folder is not what the lock
-            describes, or the Hub refuses.
+        HubExpertError: the verdict or a licence forbids it, the base is a folder, the assembled folder is not what the
+            lock describes, a text holds what looks like a secret, there is no room for the page, or the Hub refuses.
     """
+    with _page(lock, folder, repo=repo, force=force, allowed=allowed) as page:
+        return hub.publish(
+            repo, page, message=commit_message(lock), private=private, create_pr=create_pr, revision=revision, tag=tag
+        )
+
+
+def rehearse(
+    lock: Lock,
+    folder: Path,
+    *,
+    repo: str,
+    create_pr: bool,
+    force: bool,
+    revision: str | None = None,
+    tag: str | None = None,
+    allowed: Collection[str] = (),
+) -> Preview:
+    """What `publish` with these arguments would do. The Hub is read, and without a token what is public of it.
+
+    Raises:
+        HubExpertError: `publish` would be refused, as far as can be told without sending anything.
+    """
+    with _page(lock, folder, repo=repo, force=force, allowed=allowed) as page:
+        return preview(repo, page, create_pr=create_pr, revision=revision, tag=tag)
+
+
+@contextmanager
+def _page(lock: Lock, folder: Path, *, repo: str, force: bool, allowed: Collection[str]) -> Iterator[Path]:
+    """What is sent, once nothing speaks against it: here is all that is checked before."""
+    _check_permitted(lock, force)
+    _check_folder(lock, folder)
+    with _addressed(lock, folder, repo) as page:
+        refuse_secrets(page, hub.token(), allowed)
+        yield page
+
+
+def _check_permitted(lock: Lock, force: bool) -> None:
+    """See that the verdict, the licences and the base permit that others get it; only the verdict can be overruled."""
     if lock.report.verdict != "ship" and not force:
         raise HubExpertError(
             f"The verdict is `{lock.report.verdict}`: {lock.report.sentence}",
             fix="hubexpert publish --force  (publishes it nevertheless; the card keeps the verdict)",
         )
+    check_licenses(lock)
     if is_folder(lock.base.repo):
         raise HubExpertError(
             "The base is a folder on this machine, which nobody else can load, and its path would be published.",
             fix="name the base by its Hub id in the recipe, then `hubexpert run`",
         )
-    _check_folder(lock, folder)
-    if dry_run:
-        return Published(repo=repo, url=f"{hub.endpoint()}/{repo}", commit="", changed=False)
-    with _addressed(lock, folder, repo) as page:
-        return hub.publish(repo, page, message=commit_message(lock), private=private, create_pr=create_pr)
 
 
 @contextmanager
 def _addressed(lock: Lock, folder: Path, repo: str) -> Iterator[Path]:
     """A copy of the folder whose card names `repo`, for as long as the block lasts; weights are linked, not copied."""
-    with TemporaryDirectory(prefix="hubexpert-") as name:
-        for file in published_files(lock):
-            link = Path(name, file)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to((folder / file).resolve())
-        write_page(lock, Path(name), repo=repo)
-        yield Path(name)
-
-
-def contents(folder: Path) -> list[tuple[str, int]]:
-    """The files of the folder and their sizes in bytes, in order of name."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in files)
+    with ExitStack() as stack:
+        try:
+            page = Path(stack.enter_context(TemporaryDirectory(prefix="hubexpert-")))
+            for file in published_files(lock):
+                (page / file).parent.mkdir(parents=True, exist_ok=True)
+                (page / file).symlink_to((folder / file).resolve())
+            write_page(lock, page, repo=repo)
+        except OSError as error:
+            raise HubExpertError(
+                f"Nothing was sent: the page cannot be written in {gettempdir()} ({error.strerror or error}).",
+                fix="make room there, or set TMPDIR to a folder with room, then publish again",
+            ) from error
+        yield page
 
 
 def commit_message(lock: Lock) -> str:

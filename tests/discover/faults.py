@@ -26,7 +26,8 @@ class Fault:
     Attributes:
         status: answer with this instead of asking the Hub.
         headers: of that answer.
-        reset: cut the connection: `before` asking the Hub, or `after` it has answered.
+        body: of that answer.
+        reset: cut the connection: `during` the request, `before` asking the Hub, or `after` it has answered.
         change: what becomes of the Hub's answer, a JSON value.
         add: headers that the Hub's answer gets, in the place of its own.
         cut: send only so many bytes of the Hub's answer.
@@ -35,6 +36,7 @@ class Fault:
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b'{"error": "planned"}'
     reset: str | None = None
     change: Callable[[Any], Any] | None = None
     add: Mapping[str, str] = field(default_factory=dict)
@@ -57,9 +59,13 @@ class Proxy(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Answer with what the plan says, else with what the Hub says."""
         fault = self.server.fault(self.command, self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        if fault.reset == "during":
+            self.rfile.read(length // 2)
+            return self.cut()
+        body = self.rfile.read(length)
         if fault.status:
-            return self.reply(fault.status, dict(fault.headers), b'{"error": "planned"}')
+            return self.reply(fault.status, dict(fault.headers), fault.body)
         if fault.reset == "before":
             return self.cut()
         status, headers, content = self.ask(body)

@@ -10,7 +10,7 @@ from hubexpert.assemble import assemble
 from hubexpert.card import render_card
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import LOCK_VERSION, holds, read_lock, render_lock, write_lock
-from hubexpert.publish import publish
+from hubexpert.publish import rehearse
 from hubexpert.recipe import parse_recipe
 from hubexpert.status import changed_keys
 from tests.locks import a_build_folder, a_lock
@@ -43,13 +43,14 @@ def test_a_recipe_has_not_changed_because_the_version_has() -> None:
     assert changed_keys(parse_recipe(json.loads(FIRST.read_text())["recipe"], name="recipe"), lock) == []
 
 
+@pytest.mark.usefixtures("endpoint")
 def test_what_was_assembled_or_published_by_an_older_version_is_the_same_lock(tmp_path: Path) -> None:
     """So it is not called another one, and a publication sends it as this version."""
     lock, folder = read_lock(FIRST), tmp_path / "publish"
     assemble(lock, a_build_folder(tmp_path / "build"), folder, repo=None)
     (folder / "hubexpert.lock").write_bytes(FIRST.read_bytes())
     assert holds(folder / "hubexpert.lock", lock)
-    publish(lock, folder, repo="me/it", private=False, create_pr=False, dry_run=True, force=False)
+    rehearse(lock, folder, repo="tester/test_older_lock", create_pr=False, force=True)
     assert not holds(folder / "hubexpert.lock", a_lock())
     (folder / "hubexpert.lock").write_text("{")
     assert not holds(folder / "hubexpert.lock", lock)

@@ -57,7 +57,7 @@ def _run(recipe: Path, out: Out) -> None:
     if forced:
         out.hint("     The verdict is against shipping; the demo publishes all the same, to show how.")
     publish_folder, repo = project.workspace.root / "publish", str(project.recipe.publish.repo)
-    done = publish(lock, publish_folder, repo=repo, private=False, create_pr=False, dry_run=False, force=forced)
+    done = publish(lock, publish_folder, repo=repo, private=False, create_pr=False, force=forced)
     out.records([done.model_dump(mode="json")])
     out.text(f"Published {done.url} at commit {done.commit}" + ("" if done.changed else " (unchanged)"))
     out.text(f"Its card: {publish_folder / 'README.md'}")

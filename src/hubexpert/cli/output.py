@@ -60,6 +60,17 @@ class Out:
 
             Console(highlight=False).print(text)
 
+    def diff(self, lines: Iterable[str]) -> None:
+        """The lines of a unified diff on stdout, in colours where there is a terminal. Nothing with `--json`."""
+        if self.json:
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        styles = {"+": "green", "-": "red", "@": "cyan"}
+        shown = [(printable(line.expandtabs()).replace("\n", " "), styles.get(line[:1], "")) for line in lines]
+        Console(highlight=False).print(Text("\n").join(Text(*line) for line in shown), soft_wrap=True)
+
     def text(self, text: str) -> None:
         """A line for people on stdout. Nothing with `--json`."""
         if not self.json:

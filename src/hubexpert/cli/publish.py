@@ -1,24 +1,52 @@
 """`hubexpert publish`: the assembled folder as one commit on the Hub."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, output_options, recipe_option, size_text
+
+if TYPE_CHECKING:
+    from hubexpert.preview import Preview
+    from hubexpert.records import Published
 
 
 @click.command()
 @recipe_option
 @click.option("--repo", metavar="OWNER/NAME", help="Where to, instead of the recipe's `publish.repo`.")
-@click.option("--create-pr", is_flag=True, help="Open a pull request instead of committing to the main branch.")
-@click.option("--dry-run", is_flag=True, help="Check everything, show what would be sent, send nothing.")
+@click.option("--revision", metavar="BRANCH", help="A branch, made from main where missing, or an open refs/pr/N.")
+@click.option("--tag", metavar="NAME", help="Tag the commit once it is there. A tag is never moved.")
+@click.option("--create-pr", is_flag=True, help="Open a pull request instead of committing to a branch.")
+@click.option("--dry-run", is_flag=True, help="Check everything, show what would change on the Hub, send nothing.")
 @click.option("--force", is_flag=True, help="Publish although the verdict is not `ship`.")
 @click.option("--private/--no-private", default=None, help="Whether a missing repository is made private.")
+@click.option(
+    "--allow-secret",
+    "allowed",
+    metavar="NAME",
+    multiple=True,
+    help="Publish although this finding looks like a secret, under the name that it was told with. May be repeated.",
+)
 @output_options
 def publish(
-    recipe: Path, repo: str | None, create_pr: bool, dry_run: bool, force: bool, private: bool | None, out: Out
+    recipe: Path,
+    repo: str | None,
+    revision: str | None,
+    tag: str | None,
+    create_pr: bool,
+    dry_run: bool,
+    force: bool,
+    private: bool | None,
+    allowed: tuple[str, ...],
+    out: Out,
 ) -> None:
     """Publish the mixture to the Hub in one commit."""
+    if create_pr and (revision is not None or tag is not None):
+        raise click.UsageError(
+            "--create-pr opens a pull request from main, which is tagged when it is merged: it goes with neither "
+            "--revision nor --tag."
+        )
     from hubexpert import hub
     from hubexpert import publish as publishing
     from hubexpert.assemble import PUBLISH
@@ -39,26 +67,65 @@ def publish(
     hint_older_recipe(recipe, out)
     hub.show_progress(not out.quiet)
     with workspace.locked():
-        published = publishing.publish(
-            lock,
-            folder,
-            repo=target,
-            private=wanted.publish.private if private is None else private,
-            create_pr=create_pr,
-            dry_run=dry_run,
-            force=force,
-        )
-    out.records([{"url": published.url, "commit": published.commit, "changed": published.changed}])
+        if dry_run:
+            rehearsed = publishing.rehearse(
+                lock,
+                folder,
+                repo=target,
+                create_pr=create_pr,
+                force=force,
+                revision=revision,
+                tag=tag,
+                allowed=allowed,
+            )
+        else:
+            published = publishing.publish(
+                lock,
+                folder,
+                repo=target,
+                private=wanted.publish.private if private is None else private,
+                create_pr=create_pr,
+                force=force,
+                revision=revision,
+                tag=tag,
+                allowed=allowed,
+            )
     if dry_run:
-        out.table(f"Would be sent to {target}", ("file", "bytes"), publishing.contents(folder))
-        out.hint("Dry run: nothing was sent.")
-        return
+        _show_preview(rehearsed, target, out)
+    else:
+        _show_published(published, create_pr=create_pr, tag=tag, out=out)
+
+
+def _show_preview(rehearsed: "Preview", target: str, out: Out) -> None:
+    """Every file, what would be uploaded, and how the texts would change."""
+    compared = rehearsed.comparison
+    files = [(each.file, each.change, each.here, each.there) for each in compared.files]
+    out.records(dict(zip(("file", "change", "here", "there"), each, strict=True)) for each in files)
+    out.records([{"url": compared.url, "commit": "", "changed": False}])
+    against = f"at {compared.commit[:12]}" if compared.commit else "new, or private and not shown to this token"
+    out.table(f"{target} ({against})", ("file", "change", "bytes here", "bytes there"), files)
+    out.text(f"To upload: {size_text(rehearsed.upload)}")
+    for diff in rehearsed.diffs:
+        out.diff(("", *diff.lines))
+        if diff.more:
+            out.text(f"… and {diff.more:,} more lines of {diff.file}")
+    out.hint("Dry run: nothing was sent.")
+
+
+def _show_published(published: "Published", *, create_pr: bool, tag: str | None, out: Out) -> None:
+    """Where it is, and what comes next."""
+    out.records([{"url": published.url, "commit": published.commit, "changed": published.changed}])
     out.text(published.url)
-    out.hint(
-        f"Commit {published.commit}."
-        if published.changed
-        else "Nothing changed: the repository already holds exactly this."
-    )
+    if published.changed:
+        out.hint(f"Published at {published.url} as commit {published.commit}.")
+    else:
+        out.hint(f"Nothing changed: {published.url} already holds exactly this (commit {published.commit}).")
+    if tag:
+        out.hint(f"The tag {tag} stands at this commit.")
+    if create_pr and "/discussions/" in published.url:
+        out.hint("Next: have the pull request reviewed and merged there.")
+    else:
+        out.hint(f'Next: hubexpert.load("{published.repo}") loads it; `hubexpert status` tells when it is stale.')
 
 
 def hint_older_recipe(recipe: Path, out: Out) -> None:

@@ -6,19 +6,23 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 
 from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
+from hubexpert.hub.changes import FileChange
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
 from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
 from hubexpert.hub.pace import Pace
-from hubexpert.hub.publishing import publish
+from hubexpert.hub.publishing import Comparison, compare, publish
+from hubexpert.hub.rights import token
 from hubexpert.hub.rows import PASSING, Spread, can_read_rows, first_rows, spread_rows
 from hubexpert.hub.web import CursorError
 from hubexpert.hub.whole import every_row
 
 __all__ = [
     "PASSING",
+    "Comparison",
     "CursorError",
     "DatasetListing",
+    "FileChange",
     "Header",
     "Listing",
     "ModelPage",
@@ -29,6 +33,7 @@ __all__ = [
     "cache_folder",
     "cached",
     "can_read_rows",
+    "compare",
     "download",
     "endpoint",
     "every_row",
@@ -48,5 +53,6 @@ __all__ = [
     "show_progress",
     "snapshot",
     "spread_rows",
+    "token",
     "weights_header",
 ]
