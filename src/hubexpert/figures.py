@@ -25,6 +25,20 @@ STYLE = {
 
 def draw(lock: Lock, folder: Path) -> tuple[str, ...]:
     """Draw all figures for which the lock has numbers into `folder`; their file names."""
+    drawings = _drawings(lock)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, drawing in drawings.items():
+        save(partial(drawing, lock), folder / name)
+    return tuple(drawings)
+
+
+def names(lock: Lock) -> tuple[str, ...]:
+    """The file names of the figures for which the lock has numbers; nothing is drawn."""
+    return tuple(_drawings(lock))
+
+
+def _drawings(lock: Lock) -> "dict[str, Callable[[Lock], Figure]]":
+    """File name -> what draws it."""
     from hubexpert.contribution_figures import contribution_bars, share_map
 
     told, build = lock.report.contributions, lock.build
@@ -34,11 +48,7 @@ def draw(lock: Lock, folder: Path) -> tuple[str, ...]:
         "contributions.png": (lambda _: contribution_bars(told)) if told else None,
         "pool.png": pool if any(_drawable(score) for score in lock.scores.scores) else None,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, drawing in drawings.items():
-        if drawing is not None:
-            save(partial(drawing, lock), folder / name)
-    return tuple(name for name, drawing in drawings.items() if drawing is not None)
+    return {name: drawing for name, drawing in drawings.items() if drawing is not None}
 
 
 def save(drawing: Callable[[], "Figure"], path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from hubexpert.errors import HubExpertError
 from hubexpert.recipe import Recipe, is_folder
@@ -150,7 +150,12 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 def render_lock(lock: Lock) -> str:
     """The lock's canonical text."""
-    return json.dumps(lock.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return canonical(lock.model_dump(mode="json"))
+
+
+def canonical(value: Any) -> str:
+    """A JSON value in the form of a lock: sorted keys, one a line."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_lock(path: Path) -> Lock:
@@ -169,7 +174,7 @@ def read_lock(path: Path) -> Lock:
                 f"{path} was written by a newer hubexpert (lock version {version}).", fix="pip install -U hubexpert"
             )
         return Lock.model_validate(raw)
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, no lock
         raise HubExpertError(
             f"{path} is damaged.", fix=f"restore it from version control, or delete {path} and run `hubexpert run`"
         ) from error

@@ -14,6 +14,8 @@ from hubexpert.lock import DEFAULT_LOCK, Lock, render_lock
 from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Published
 
+DIGITS = 12  # of the lock's digest in a commit's message
+
 
 def publish(
     lock: Lock, folder: Path, *, repo: str, private: bool, create_pr: bool, dry_run: bool, force: bool
@@ -72,7 +74,7 @@ def commit_message(lock: Lock) -> str:
     """One line that is the same for equal locks."""
     task = plain(parse_recipe(lock.recipe, name="the recipe in the lock").task.name)
     digest = hashlib.sha256(render_lock(lock).encode()).hexdigest()
-    return f"{task}: {len(lock.build.experts)} experts on {plain(shown_name(lock.base.repo))} (lock {digest[:12]})"
+    return f"{task}: {len(lock.build.experts)} experts on {plain(shown_name(lock.base.repo))} (lock {digest[:DIGITS]})"
 
 
 def _check_folder(lock: Lock, folder: Path) -> None:

@@ -8,9 +8,9 @@ from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
-from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
+from hubexpert.hub.look import Listing, ModelPage, kept, look, model_pages, resolve, search, titles
 from hubexpert.hub.pace import Pace
-from hubexpert.hub.publishing import publish
+from hubexpert.hub.publishing import card_fault, publish
 from hubexpert.hub.rows import PASSING, Spread, can_read_rows, first_rows, spread_rows
 from hubexpert.hub.web import CursorError
 from hubexpert.hub.whole import every_row
@@ -29,12 +29,14 @@ __all__ = [
     "cache_folder",
     "cached",
     "can_read_rows",
+    "card_fault",
     "download",
     "endpoint",
     "every_row",
     "first_rows",
     "forget",
     "identity",
+    "kept",
     "look",
     "look_dataset",
     "model_pages",
@@ -48,5 +50,6 @@ __all__ = [
     "show_progress",
     "snapshot",
     "spread_rows",
+    "titles",
     "weights_header",
 ]

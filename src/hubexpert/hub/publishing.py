@@ -4,9 +4,18 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub import (
+    CommitInfo,
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_session,
+    get_token,
+)
 from huggingface_hub.errors import HfHubHTTPError, OIDCError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import clean
@@ -73,6 +82,25 @@ def publish(repo: str, folder: Path, *, message: str, private: bool, create_pr: 
     if create_pr:
         return _open_pull_request(api, repo, folder, message, head, changes)
     return _commit(api, repo, folder, message, head, changes)
+
+
+def card_fault(text: str) -> str | None:
+    """What the Hub would object to in a model card's metadata; None where it accepts them. One request.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached.
+    """
+    address, asked = f"{constants.ENDPOINT}/api/validate-yaml", {"content": text, "repoType": "model"}
+
+    def ask() -> str | None:
+        answer = get_session().post(address, json=asked, headers=build_hf_headers(), timeout=TIMEOUT)
+        if answer.status_code != 400:
+            hf_raise_for_status(answer)
+            return None
+        errors = answer.json().get("errors") or [{}]
+        return clean("; ".join(str(error.get("message", "no reason given")) for error in errors))
+
+    return call(ask, "the model card")
 
 
 def _require_token() -> None:
