@@ -22,7 +22,9 @@ SENTENCES = {
 @click.argument("repo", metavar="REPO_OR_FOLDER")
 @click.option("--revision", help="Of the repository: branch, tag or commit.")
 @click.option(
-    "--test", type=click.Path(path_type=Path), help="Measure static and routed on these examples again; needs torch."
+    "--test",
+    type=click.Path(path_type=Path, exists=True),
+    help="Measure static and routed on these examples again; needs torch.",
 )
 @click.option("--offline", is_flag=True, help="Ask the Hub nothing: take the repository from the cache.")
 @output_options
@@ -30,16 +32,22 @@ SENTENCES = {
 def verify(ctx: click.Context, repo: str, revision: str | None, test: Path | None, offline: bool, out: Out) -> None:
     """Check that a published expert is what it says: exit code 0, or 1 if not, or 3 if sources changed."""
     from hubexpert import hub
+    from hubexpert.errors import HubExpertError
     from hubexpert.verify import open_copy, state
     from hubexpert.verify import verify as checks_of
 
     hub.show_progress(not out.quiet)
-    offline = offline or hub.offline()
-    copy = open_copy(repo, revision=revision, offline=offline)
-    made = []
-    for check in checks_of(copy, test=test, offline=offline, quiet=out.quiet):
-        out.records([check.model_dump(mode="json")])
-        made.append(check)
+    if test and offline and not hub.offline():
+        raise click.UsageError("With --test set HF_HUB_OFFLINE=1 instead of --offline: the base is loaded, too.")
+    offline, made = offline or hub.offline(), []
+    try:
+        copy = open_copy(repo, revision=revision, offline=offline)
+        for check in checks_of(copy, test=test, offline=offline, quiet=out.quiet):
+            out.records([check.model_dump(mode="json")])
+            made.append(check)
+    except HubExpertError:
+        out.records([{"state": "error", "repo": repo, "revision": None}])
+        raise
     found = state(made)
     at = copy.source.revision if copy.source else None
     out.records([{"state": found, "repo": copy.name, "revision": at}])

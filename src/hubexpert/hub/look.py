@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
@@ -148,10 +149,19 @@ def titles(source: Source) -> list[str]:
 def kept(repo: str, revision: str | None, filename: str) -> Path:
     """A model's file in the cache, in the folder that is named by its commit; asks nothing.
 
+    Args:
+        repo: the model.
+        revision: by default the main branch, or, where it was never asked for by that name, what came last.
+        filename: at the repository's root.
+
     Raises:
         HubExpertError: it is not there.
     """
     found = _cached(repo, "model", revision, filename)
+    if found is None and revision is None:
+        call(lambda: validate_repo_id(repo), repo)
+        snapshots = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"), "snapshots")
+        found = max(snapshots.glob(f"*/{filename}"), key=lambda path: path.lstat().st_mtime, default=None)
     if found is None:
         raise HubExpertError(f"{filename} of {repo} is not in the cache.", fix="run once online to fill the cache")
     return found

@@ -9,6 +9,7 @@ from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.records import Source
+from hubexpert.verify.check import Check
 
 CARD = "README.md"
 NAME = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*", re.ASCII)  # no part begins with a dot: none leads out of the folder
@@ -26,12 +27,14 @@ class Copy:
         source: where it lies on the Hub; None of a folder.
         sizes: bytes of its files, by their paths; None where the Hub does not tell.
         folder: where its files are; None where they are still on the Hub.
+        partial: whether only some of its files may be here: those that were downloaded before.
     """
 
     name: str
     source: Source | None
     sizes: Mapping[str, int | None]
     folder: Path | None
+    partial: bool = False
 
 
 def open_copy(repo_or_folder: str, *, revision: str | None = None, offline: bool = False) -> Copy:
@@ -52,7 +55,9 @@ def open_copy(repo_or_folder: str, *, revision: str | None = None, offline: bool
         return Copy(place.resolve().name, None, _sizes(place), place)
     if offline:
         place = hub.kept(repo_or_folder, revision, DEFAULT_LOCK).parent
-        return Copy(repo_or_folder, Source(repo=repo_or_folder, revision=place.name), _sizes(place), place)
+        return Copy(
+            repo_or_folder, Source(repo=repo_or_folder, revision=place.name), _sizes(place), place, partial=True
+        )
     listing = hub.look(repo_or_folder, revision)
     sizes = {name: listing.sizes.get(name) for name in listing.files if not _of_git(name)}
     return Copy(listing.source.repo, listing.source, sizes, None)
@@ -68,6 +73,13 @@ def fault(copy: Copy, name: str) -> str | None:
         told = "an unknown number of" if size is None else f"{size:,}"
         return f"It has {told} bytes, and no more than {most:,} are opened."
     return None
+
+
+def lacking(copy: Copy, check: str, about: str, what: str, *, wrong: bool) -> Check:
+    """The check of what the copy lacks, which of one in the cache says nothing."""
+    if copy.partial:
+        return Check(check=check, about=about, outcome="unchecked", what="Offline, and not in the cache.")
+    return Check(check=check, about=about, outcome="missing", what=what, wrong=wrong)
 
 
 def fetch(copy: Copy, name: str) -> Path:

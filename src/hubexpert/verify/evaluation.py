@@ -40,11 +40,22 @@ def evaluation_checks(lock: Lock, folder: Path, test: Sequence[Example], *, quie
     asked = tuple(test)
     if "kard" in recipe.data.methods:
         asked = open_knowledge(folder, quiet=quiet).asked(model.tokenizer, test)
-    longest = lock.report.longest or answer_length(model.tokenizer, test)
+    longest, apart = lock.report.longest or answer_length(model.tokenizer, test), _apart(lock, test)
     for system in lock.report.systems:
         if system.name in ("static", "routed"):
             values = _values(model, folder, asked, lock, longest, system.name, quiet)
-            yield _compared(lock, system, values, same=digest(test) == lock.digests.get("test"), seed=recipe.seed)
+            yield _compared(lock, system, values, apart, seed=recipe.seed)
+
+
+def _apart(lock: Lock, test: Sequence[Example]) -> str | None:
+    """Why the lock's values need not be equal; None where they must be."""
+    if lock.report.protocol != "held-out":
+        return "are of the shots, by cross-validation"
+    if digest(test) != lock.digests.get("test"):
+        return "are of other examples"
+    if lock.report.longest is None:
+        return "are by a release that did not tell how long answers could be"
+    return None
 
 
 def _values(
@@ -58,29 +69,28 @@ def _values(
         mixture.unload()
 
 
-def _compared(lock: Lock, then: SystemScore, values: Sequence[float], *, same: bool, seed: int) -> Check:
-    """The value beside the lock's. Of the lock's own file they must be equal.
-
-    The lock's may lack examples that stood among the shots; which ones is not known here, so all are reckoned with.
-    """
+def _compared(lock: Lock, then: SystemScore, values: Sequence[float], apart: str | None, *, seed: int) -> Check:
+    """The value beside the lock's, to which it must be equal unless something sets them apart."""
     value, (low, high) = fmean(values), bootstrap(values, seed=seed)
     now = f"{points(value)} [{points(low)}, {points(high)}] on {len(values)} examples"
     locked = f"{points(then.value)} [{points(then.low)}, {points(then.high)}] on {then.n}"
-    about = {"check": "test", "about": then.name}
-    if lock.report.protocol != "held-out" or not same:
-        why = "other examples" if lock.report.protocol == "held-out" else "the shots, by cross-validation"
-        return Check(**about, outcome="unchecked", what=f"{now}; the lock's {locked} are of {why}.")
+    if apart:
+        return Check(check="test", about=then.name, outcome="unchecked", what=f"{now}; the lock's {locked} {apart}.")
     if _agree(then, values, lock.report.removed):
         left = f", {lock.report.removed} of which the lock leaves out" if lock.report.removed else ""
-        return Check(**about, outcome="ok", what=f"{now}{left}: as in the lock.")
+        return Check(check="test", about=then.name, outcome="ok", what=f"{now}{left}: as in the lock.")
     gap = f"{signed(value - then.value)} points [{signed(low - then.value)}, {signed(high - then.value)}]"
     wrong = not low <= then.value <= high
     why = "more than chance" if wrong else "another device or other versions may round so"
-    return Check(**about, outcome="changed", what=f"{now}, in the lock {locked}: {gap}, {why}.", wrong=wrong)
+    what = f"{now}, in the lock {locked}: {gap}, {why}."
+    return Check(check="test", about=then.name, outcome="changed", what=what, wrong=wrong)
 
 
 def _agree(then: SystemScore, values: Sequence[float], removed: int) -> bool:
-    """Whether the lock's mean is that of these values, but for as many of them as it leaves out."""
+    """Whether the lock's mean is that of these values without as many of them as it leaves out.
+
+    Those stood among the shots. Which ones they are is not known here: the mean must lie within what any would give.
+    """
     if then.n != len(values) - removed:
         return False
     ordered = sorted(values)

@@ -7,7 +7,7 @@ from hubexpert.discover.reasons import some
 from hubexpert.figures import names
 from hubexpert.lock import DEFAULT_LOCK, Lock
 from hubexpert.verify.check import Check
-from hubexpert.verify.copy import CARD, Copy, fault, fetch
+from hubexpert.verify.copy import CARD, Copy, fault, fetch, lacking
 from hubexpert.workspace import file_digest
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".py", ".so")
@@ -23,8 +23,8 @@ def file_checks(lock: Lock, copy: Copy) -> Iterator[Check]:
     for name in expected:
         yield _file(lock, copy, name)
     figures = [f"figures/{name}" for name in names(lock)]
-    if lacking := [name for name in figures if name not in copy.sizes]:
-        yield Check(check="figures", about="", outcome="missing", what=f"The card shows {some(lacking)}.")
+    if absent := [name for name in figures if name not in copy.sizes]:
+        yield lacking(copy, "figures", "", f"The card shows {some(absent)}.", wrong=False)
     yield from _beside(sorted(copy.sizes.keys() - {*expected, *figures, CARD, DEFAULT_LOCK}))
 
 
@@ -38,7 +38,7 @@ def _file(lock: Lock, copy: Copy, name: str) -> Check:
     if digest is None:
         return Check(check="file", about=name, outcome="missing", what="The lock does not name it.", wrong=True)
     if name not in copy.sizes:
-        return Check(check="file", about=name, outcome="missing", what="It is not there.", wrong=True)
+        return lacking(copy, "file", name, "It is not there.", wrong=True)
     if closed := fault(copy, name):
         return Check(check="file", about=name, outcome="changed", what=closed, wrong=True)
     found = file_digest(fetch(copy, name))

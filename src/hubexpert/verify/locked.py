@@ -6,6 +6,7 @@ import re
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
+from hubexpert.escape import clean
 from hubexpert.lock import DEFAULT_LOCK, Lock, canonical, read_lock, render_lock
 from hubexpert.publish import DIGITS
 from hubexpert.recipe import parse_recipe
@@ -32,10 +33,10 @@ def lock_check(copy: Copy) -> tuple[Check, Lock | None]:
         parse_recipe(lock.recipe, name="the recipe in the lock")
     except HubExpertError as error:
         return Check(check="lock", about="", outcome="changed", what=error.message, wrong=True), None
-    written, made = file.read_bytes(), lock.build.packages.get("hubexpert", "?")
-    if written == render_lock(lock).encode():
-        return Check(check="lock", about="", outcome="ok", what=f"As hubexpert {made} wrote it."), lock
-    if written == canonical(json.loads(written)).encode():
+    written, made = file.read_bytes().decode(), lock.build.packages.get("hubexpert", "?")
+    if written == render_lock(lock):
+        return Check(check="lock", about="", outcome="ok", what=f"As hubexpert {clean(made)} wrote it."), lock
+    if written == canonical(json.loads(written)):
         what = "As another release of hubexpert wrote it: it lacks what this one would add."
         return Check(check="lock", about="", outcome="ok", what=what), lock
     what = "It is not in the form that hubexpert writes: it was edited."

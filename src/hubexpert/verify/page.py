@@ -14,7 +14,7 @@ from hubexpert.figures import names
 from hubexpert.lock import Lock
 from hubexpert.recipe import parse_recipe
 from hubexpert.verify.check import Check
-from hubexpert.verify.copy import CARD, Copy, fault, fetch
+from hubexpert.verify.copy import CARD, Copy, fault, fetch, lacking
 
 NAMED = re.compile(r'hubexpert\.load\("([^"\n]+)"\)')
 COMPARED, SHOWN = 40, 8  # lines from the first difference on; lines of the difference that are shown
@@ -24,22 +24,28 @@ def page_checks(lock: Lock, copy: Copy, *, offline: bool) -> Iterator[Check]:
     """The card and its metadata; one request, none offline.
 
     Raises:
-        HubExpertError: the Hub cannot be reached.
+        HubExpertError: the card cannot be had.
     """
     if CARD not in copy.sizes:
-        yield Check(check="card", about="", outcome="missing", what="There is no README.md.")
+        yield lacking(copy, "card", "", "There is no README.md.", wrong=False)
         return
     if closed := fault(copy, CARD):
         yield Check(check="card", about="", outcome="changed", what=closed)
         return
     text = fetch(copy, CARD).read_bytes().decode("utf-8", errors="replace")
     yield _card(lock, copy, text)
+    yield _metadata(text, offline=offline)
+
+
+def _metadata(text: str, *, offline: bool) -> Check:
     if offline:
-        yield Check(check="metadata", about="", outcome="unchecked", what="Offline: the Hub was not asked.")
-        return
-    objection = hub.card_fault(text)
+        return Check(check="metadata", about="", outcome="unchecked", what="Offline: the Hub was not asked.")
+    try:
+        objection = hub.card_fault(text)
+    except HubExpertError as error:
+        return Check(check="metadata", about="", outcome="unchecked", what=error.message)
     what = f"The Hub refuses them: {objection}" if objection else "The Hub accepts them."
-    yield Check(check="metadata", about="", outcome="changed" if objection else "ok", what=what)
+    return Check(check="metadata", about="", outcome="changed" if objection else "ok", what=what)
 
 
 def _card(lock: Lock, copy: Copy, text: str) -> Check:
