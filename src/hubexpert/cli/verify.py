@@ -53,6 +53,8 @@ def verify(ctx: click.Context, repo: str, revision: str | None, test: Path | Non
     out.records([{"state": found, "repo": copy.name, "revision": at}])
     _show(made, f"{copy.name}{f' at {at[:8]}' if at else ''}: {found}", out)
     out.hint(SENTENCES[found])
+    if left := sum(check.outcome == "unchecked" for check in made):
+        out.hint(f"{left} of {len(made)} checks are left open.")
     ctx.exit(CODES[found])
 
 
