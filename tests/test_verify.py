@@ -22,7 +22,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.localhub import Store
 from hubexpert.lock import Lock, read_lock, render_lock, write_lock
 from hubexpert.publish import commit_message
-from hubexpert.records import Source, SystemScore
+from hubexpert.records import Distilled, KardReport, Source, SystemScore
 from hubexpert.verify import Check, open_copy, state, verify
 from hubexpert.workspace import file_digest
 from tests import tiny
@@ -336,12 +336,46 @@ def test_a_pickle_that_the_lock_itself_names_is_not_opened(copied: Path, tmp_pat
     assert not fired.exists()
 
 
+def test_what_a_listing_claims_is_not_trusted(expert: Expert, endpoint: str) -> None:
+    """Paths that lead elsewhere are named, a huge file is not downloaded."""
+
+    def claim(listing: dict[str, Any]) -> dict[str, Any]:
+        siblings = [
+            {**file, "size": 2**40 if file["rfilename"].startswith("adapter_model") else file["size"]}
+            for file in listing["siblings"]
+        ]
+        return {**listing, "siblings": [*siblings, {"rfilename": "../../../etc/evil.json", "size": 3}]}
+
+    def lies(method: str, path: str, before: int) -> Fault | None:
+        return Fault(change=claim) if path.startswith(f"/api/models/{expert.repo}?") else None
+
+    with faulty_hub(endpoint, lies) as (address, seen):
+        code, found = in_a_process(expert.repo, HF_ENDPOINT=address)
+    told = {one["about"] or one["check"]: one["what"] for one in found if "check" in one}
+    assert code == 1
+    assert "are opened" in told["adapter_model.safetensors"]
+    assert "etc/evil.json" in told["beside"]
+    assert not [path for _, path in seen if "adapter_model" in path or "evil" in path]
+
+
 def test_a_huge_file_is_not_opened(copied: Path) -> None:
     with (copied / "adapter_config.json").open("wb") as file:
         file.truncate(65 * 1024**2)
     found = checks(copied)
     assert "are opened" in only(found, "file", "adapter_config.json").what
     assert not [check for check in found if check.check == "configuration"]
+
+
+def test_passages_from_elsewhere_are_seen(copied: Path) -> None:
+    """What an expert reads is what its lock says it reads."""
+    file, facts = copied / "hubexpert.lock", Source(repo="tester/facts", revision="a" * 40, repo_type="dataset")
+    report = KardReport(sources=(facts,), passages=1, distilled=Distilled(rationales=()), systems=(), retrieval=())
+    write_lock(file, read_lock(file).model_copy(update={"kard": report}))
+    for sources, outcome in (((facts,), "ok"), ((facts.model_copy(update={"repo": "tester/lies"}),), "changed")):
+        named = [source.model_dump(mode="json") for source in sources]
+        (copied / "knowledge.json").write_text(json.dumps({"sources": named}))
+        forge(copied, "knowledge.json")
+        assert only(checks(copied, offline=True), "knowledge").outcome == outcome
 
 
 # the lock
@@ -414,12 +448,12 @@ def test_metadata_that_the_hub_refuses_are_told(copied: Path) -> None:
     assert "license" in only(checks(copied), "metadata").what
 
 
-def test_a_card_is_the_locks_whatever_name_it_was_published_under(copied: Path, store: Store) -> None:
-    """Another's repository with this very card is a copy, and that shows."""
+def test_the_card_of_another_repository_is_told(expert: Expert, copied: Path, store: Store) -> None:
+    """Renamed, or somebody's copy."""
     store.add_folder("tester/verify-copy", copied)
     found = checks("tester/verify-copy")
     assert faults(found) == {"card": "changed"}
-    assert any("verify-copy" in line for line in only(found, "card").lines)
+    assert f"card of {expert.repo}, and lies at tester/verify-copy" in only(found, "card").what
 
 
 # the sources

@@ -39,7 +39,8 @@ def status(recipe_path: Path, *, offline: bool = False) -> Status:
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
     if not offline:
-        reasons += [change.sentence for one in upstream(lock) for change in changes(one)]
+        found = (change for one in upstream(lock) for change in changes(one))
+        reasons += [change.sentence for change in found if change.kind != "renamed"]  # old names lead to the new ones
         reasons += _published_reasons(recipe, lock)
     return Status(
         state="stale" if reasons else "fresh", reasons=tuple(reasons), unchecked=tuple(_unchecked(lock, offline))

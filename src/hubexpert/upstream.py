@@ -75,7 +75,7 @@ def changes(one: Upstream) -> Iterator[Change]:
         yield Change(error.kind, f"{one.name}: {error.message}")
         return
     then = one.pinned
-    if now.repo.lower() != then.repo.lower():
+    if not f"/{now.repo}".lower().endswith(f"/{then.repo}".lower()):  # `gpt2` is no other name
         yield Change("renamed", f"{one.name} is called {now.repo} now")
     if now.revision != then.revision:
         yield Change("moved", f"{one.name} moved from {then.revision[:8]} to {now.revision[:8]}")

@@ -19,13 +19,14 @@ from hubexpert.verify.check import Check, told
 from hubexpert.verify.copy import Copy, fault, fetch
 
 ANY_RANK = 2**31
+KNOWLEDGE = "knowledge.json"
 # What `save` never sets: it would put the LoRA elsewhere, or on another base.
 UNSET = ("auto_mapping", "exclude_modules", "layers_pattern", "layers_to_transform", "megatron_config", "revision")
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def content_checks(lock: Lock, copy: Copy) -> Iterator[Check]:
-    """The three files, as far as they may be opened; shapes are checked before any number is read.
+    """The three files and the passages' sources, as far as they may be opened; shapes come before any number.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
@@ -43,6 +44,15 @@ def content_checks(lock: Lock, copy: Copy) -> Iterator[Check]:
     if router is not None:
         experts = f"{len(lock.build.experts)} experts, {lock.build.top_k} a token."
         yield told("router", "", experts, _router_faults(router, shapes, lock))
+    if lock.kard and KNOWLEDGE in copy.sizes and not fault(copy, KNOWLEDGE):
+        sources = f"{len(lock.kard.sources)} sources, those of the lock."
+        yield told("knowledge", "", sources, _knowledge_faults(_json(fetch(copy, KNOWLEDGE)), lock))
+
+
+def _knowledge_faults(described: Any, lock: Lock) -> Iterator[str]:
+    named = described.get("sources") if isinstance(described, dict) else None
+    if lock.kard is None or named != [source.model_dump(mode="json") for source in lock.kard.sources]:
+        yield "It names other sources than the lock."
 
 
 def _json(file: Path) -> Any:

@@ -49,12 +49,17 @@ def _metadata(text: str, *, offline: bool) -> Check:
 
 
 def _card(lock: Lock, copy: Copy, text: str) -> Check:
+    places = _places(lock, copy, text)
     try:
-        made = [render_card(lock, repo=repo, drawn=names(lock)) for repo in _names(lock, copy, text)]
+        made = [render_card(lock, repo=place, drawn=names(lock)) for place in places]
     except (HubExpertError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         why = error.message if isinstance(error, HubExpertError) else first_line(error)
         return Check(check="card", about="", outcome="changed", what=f"The lock makes no card: {why}", wrong=True)
     if text in made:
+        named, lies = places[made.index(text)], copy.source.repo if copy.source else None
+        if named and lies and named.lower() != lies.lower():
+            what = f"It is the lock's card of {named}, and lies at {lies}: renamed, or a copy."
+            return Check(check="card", about="", outcome="changed", what=what)
         return Check(check="card", about="", outcome="ok", what="It is what the lock makes of it.")
     then, now = lock.build.packages.get("hubexpert", "?"), version("hubexpert")
     told = f"It was made by hubexpert {clean(then)}; {now} writes it otherwise, or it was edited by hand."
@@ -63,13 +68,12 @@ def _card(lock: Lock, copy: Copy, text: str) -> Check:
     return Check(check="card", about="", outcome="changed", what=what, lines=lines)
 
 
-def _names(lock: Lock, copy: Copy, text: str) -> tuple[str | None, ...]:
-    """What the card may call its repository: where it lies, or, of a folder, where it may have come from."""
-    if copy.source:
-        return (copy.source.repo,)
-    own = NAMED.search(text)
-    named = [own[1]] if own and REPO_ID.fullmatch(own[1]) else []
-    return tuple(dict.fromkeys((*named, parse_recipe(lock.recipe, name="the recipe").publish.repo, None)))
+def _places(lock: Lock, copy: Copy, text: str) -> tuple[str | None, ...]:
+    """What the card may call its repository: what it does call it, where it lies, or where it may have come from."""
+    found = NAMED.search(text)
+    own = [found[1]] if found and REPO_ID.fullmatch(found[1]) else []
+    elsewhere = (parse_recipe(lock.recipe, name="the recipe in the lock").publish.repo, None)
+    return tuple(dict.fromkeys((*own, *((copy.source.repo,) if copy.source else elsewhere))))
 
 
 def _difference(made: Sequence[str], found: Sequence[str]) -> Iterator[str]:
