@@ -1,6 +1,7 @@
 """Whether a published expert is what it says: files, lock, card, sources, and on request the measurement again."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from hubexpert.errors import HubExpertError
@@ -39,7 +40,7 @@ def verify(copy: Copy, *, test: Path | None = None, offline: bool = False, quiet
     examples = _examples(lock, test) if test else ()
     checks = [first, commit_check(copy, offline=offline)]
     yield checks[-1]
-    for check in (*file_checks(lock, copy), *content_checks(lock, copy)):
+    for check in chain(file_checks(lock, copy), content_checks(lock, copy)):
         checks.append(check)
         yield check
     yield from page_checks(lock, copy, offline=offline)
@@ -68,8 +69,8 @@ def _measured_again(
 
             yield from evaluation_checks(lock, fetch(copy, DEFAULT_LOCK).parent, examples, quiet=quiet)
         except HubExpertError as error:
-            why = f"Not measured: {error.message}"
+            why = f"Not measured: {error.message} To mend it: {error.fix}"
         except ModuleNotFoundError as error:
-            why = f"Not measured: {error.name} is not installed: pip install 'hubexpert[train]'"
+            why = f"Not measured: {error.name} is not installed. To mend it: pip install 'hubexpert[train]'"
     if why:
         yield Check(check="test", about="", outcome="unchecked", what=why)

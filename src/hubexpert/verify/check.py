@@ -14,7 +14,7 @@ State = Literal["verified", "changed", "wrong"]
 class Check(Record):
     """What was looked at, and what came of it."""
 
-    check: str = Field(description="file, configuration, weights, router, beside, lock, commit, card, metadata, ...")
+    check: str = Field(description="`lock`, `file`, `card` and so on: docs/verify.md lists them")
     about: str = Field(description="the file, the source or the system; empty where there is one only")
     outcome: Outcome
     what: str = Field(description="a sentence")
