@@ -53,6 +53,34 @@ def test_every_command_has_help_and_the_list_says_the_same(name: str) -> None:
     assert {"--json", "--quiet"} <= {o for p in command.params for o in p.opts} or name == "hub"
 
 
+def test_verify_without_torch(tmp_path: Path) -> None:
+    """Weights are read as numbers; only measuring again needs torch, and says how to get it."""
+    from hubexpert.assemble import assemble
+    from tests.locks import a_build_folder, a_lock
+
+    assemble(a_lock(), a_build_folder(tmp_path / "build"), tmp_path / "publish", repo="tester/science-expert")
+    done = light(tmp_path, "verify", "publish", "--json", "--offline")
+    assert done.returncode == 1, done.stderr
+    checks = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["check"] for one in checks if one.get("wrong")] == ["configuration", "weights", "router"]
+    code = (
+        "from hubexpert.verify import _measured_again as again\nfrom tests.locks import a_lock\n"
+        "from hubexpert.verify import open_copy\n"
+        "print(list(again(a_lock(), open_copy('publish'), (), wrong=False, quiet=True))[0].what)"
+    )
+    without = WITHOUT.partition("from hubexpert.cli")[0]
+    told = subprocess.run(
+        [sys.executable, "-c", without + code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert told.stdout.startswith("Not measured:"), told.stderr
+    assert "pip install 'hubexpert[train]'" in told.stdout
+
+
 def test_discover_without_torch(store: "Store", tmp_path: Path) -> None:
     """Adapters are found and judged from their headers alone."""
     from tests import tiny

@@ -38,7 +38,8 @@ def compare(model: Lm, contest: Contest, journal: Journal, *, removed: int) -> R
     results = measure_all(model, contest, journal)
     shots, seed = contest.lesson.questions, contest.lesson.seed
     found = report(results, notes, shots, contest.test, contest.metric, seed=seed, removed=removed)
-    return found.model_copy(update={"contributions": contributed(model, contest, journal)})
+    longest = answer_length(model.tokenizer, contest.lesson.shots)
+    return found.model_copy(update={"contributions": contributed(model, contest, journal), "longest": longest})
 
 
 def measure_all(model: Lm, contest: Contest, journal: Journal) -> dict[str, Measured]:
@@ -74,21 +75,48 @@ def measured(model: Lm, contest: Contest, system: System, journal: Journal) -> M
     done = journal.read()
     if key not in done:
         with system.open() as form:
-            values = form.values or _answer(form, contest, longest, f"evaluating {system.name}")
+            values = form.values or answered(
+                form.model,
+                contest.test,
+                contest.metric,
+                longest=longest,
+                shots=form.shots,
+                label=f"evaluating {system.name}",
+                quiet=contest.lesson.quiet,
+            )
             found = Measured(values=values, cost=_cost(form, contest), tuning=form.tuning)
         journal.append(key, found)
         return found
     return Measured.model_validate(done[key])
 
 
-def _answer(form: Form, contest: Contest, longest: int, label: str) -> tuple[float, ...]:
-    """The metric's value of each held-out example."""
+def answered(
+    model: Lm,
+    test: Sequence[Example],
+    metric: str,
+    *,
+    longest: int,
+    shots: Sequence[Example] = (),
+    label: str,
+    quiet: bool,
+) -> tuple[float, ...]:
+    """The metric's value of each example.
+
+    Args:
+        model: answers them.
+        test: the examples.
+        metric: judges the answers.
+        longest: tokens that an answer may have.
+        shots: stand before every example in the prompt.
+        label: of the progress.
+        quiet: no progress.
+    """
     values: list[float] = []
     # shots that all prompts begin with are read once a call
-    per_call = len(contest.test) if form.shots else PER_CALL
-    for start in track(range(0, len(contest.test), per_call), label, quiet=contest.lesson.quiet):
-        some = contest.test[start : start + per_call]
-        values += examine(form.model, some, contest.metric, max_new_tokens=longest, shots=form.shots)[0].values
+    per_call = len(test) if shots else PER_CALL
+    for start in track(range(0, len(test), per_call), label, quiet=quiet):
+        some = test[start : start + per_call]
+        values += examine(model, some, metric, max_new_tokens=longest, shots=shots)[0].values
     return tuple(values)
 
 

@@ -16,6 +16,8 @@ from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Published
 from hubexpert.secrets import refuse_secrets
 
+DIGITS = 12  # of the lock's digest in a commit's message
+
 
 def publish(
     lock: Lock,
@@ -118,7 +120,7 @@ def _addressed(lock: Lock, folder: Path, repo: str) -> Iterator[Path]:
 def commit_message(lock: Lock) -> str:
     """One line that is the same for equal locks."""
     task = plain(parse_recipe(lock.recipe, name="the recipe in the lock").task.name)
-    base, digest = plain(shown_name(lock.base.repo)), digest_of(lock)[:12]
+    base, digest = plain(shown_name(lock.base.repo)), digest_of(lock)[:DIGITS]
     return f"{task}: {len(lock.build.experts)} experts on {base} (lock {digest})"
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubexpert import hub
-from hubexpert.discover.aliases import split_base
-from hubexpert.lock import DEFAULT_LOCK, Lock, holds, locked_recipe, read_lock, taken
+from hubexpert.lock import DEFAULT_LOCK, Lock, holds, locked_recipe, read_lock
 from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
-from hubexpert.records import Record, Source
+from hubexpert.records import Record
 from hubexpert.shots import digest, read_task
+from hubexpert.upstream import changes, upstream
 
 
 class Status(Record):
@@ -39,7 +39,9 @@ def status(recipe_path: Path, *, offline: bool = False) -> Status:
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
     if not offline:
-        reasons += [*_upstream_reasons(lock), *_dataset_reasons(lock), *_published_reasons(recipe, lock)]
+        found = (change for one in upstream(lock) for change in changes(one))
+        reasons += [change.sentence for change in found if change.kind != "renamed"]  # old names lead to the new ones
+        reasons += _published_reasons(recipe, lock)
     return Status(
         state="stale" if reasons else "fresh", reasons=tuple(reasons), unchecked=tuple(_unchecked(lock, offline))
     )
@@ -78,56 +80,6 @@ def _example_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
     recorded = lock.digests.get("test")
     if (task.test or recorded is not None) and digest(task.test) != recorded:
         yield "the held-out examples changed"
-
-
-def _upstream_reasons(lock: Lock) -> Iterator[str]:
-    """What became of the base and the experts since they were pinned, at the revisions that the recipe asked for."""
-    recipe = _recipe_of(lock)
-    if not is_folder(lock.base.repo):
-        yield from _source_reasons("the base", lock.base, split_base(recipe.base)[1], "config.json")
-    named = [entry.strip().partition("@") for entry in recipe.discover.include]
-    asked = {repo.lower(): revision or None for repo, _, revision in named}
-    for expert in lock.build.experts:
-        revision = asked.get(expert.source.repo.lower())
-        yield from _source_reasons("the expert", expert.source, revision, "adapter_config.json")
-
-
-def _dataset_reasons(lock: Lock) -> Iterator[str]:
-    """What became of the datasets that rows or passages were taken of, at the revisions that the recipe asked for."""
-    data = _recipe_of(lock).data
-    named = [name.partition("@") for name in (*data.datasets, *(data.knowledge.sources if data.knowledge else ()))]
-    asked = {repo.lower(): revision or None for repo, _, revision in named}
-    for pinned in taken(lock):
-        try:
-            now = hub.look_dataset(pinned.repo, asked.get(pinned.repo.lower())).source
-        except hub.SourceError as error:
-            if error.kind == "failing":
-                raise
-            yield f"the dataset {pinned.repo}: {error.message}"
-            continue
-        yield from _changes(f"the dataset {pinned.repo}", pinned, now)
-
-
-def _source_reasons(role: str, pinned: Source, asked: str | None, config: str) -> Iterator[str]:
-    """Reasons for one source. Not `hub.resolve`: that falls back on the cache when the Hub cannot be reached."""
-    name = f"{role} {pinned.repo}"
-    try:
-        listing = hub.look(pinned.repo, asked)
-        if listing.gated and listing.source.revision == pinned.revision:
-            hub.read_json(pinned, config)  # whether a gated repository is open to us shows only at a file
-    except hub.SourceError as error:
-        if error.kind == "failing":
-            raise
-        yield f"{name}: {error.message}"
-        return
-    yield from _changes(name, pinned, listing.source)
-
-
-def _changes(name: str, then: Source, now: Source) -> Iterator[str]:
-    if now.revision != then.revision:
-        yield f"{name} moved from {then.revision[:8]} to {now.revision[:8]}"
-    if now.license != then.license:
-        yield f"{name} changed its licence from {then.license or 'none'} to {now.license or 'none'}"
 
 
 def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:

@@ -206,7 +206,7 @@ def test_the_name_of_another_licence_is_waited_for() -> None:
     ],
 )
 def test_sizes_and_scans(size: int, issue: tuple[str, str] | None, code: str) -> None:
-    known = listing(size=size, issues=(issue,) if issue else ())
+    known = listing(sizes={"adapter_model.safetensors": size}, issues=(issue,) if issue else ())
     assert judge(config=config("a/base"), listing=known).code == code
     assert judge(config=config("a/base"), size=size).code == ("accepted" if issue else code)
 

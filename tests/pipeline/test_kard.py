@@ -18,6 +18,7 @@ from hubexpert.recipe import parse_recipe
 from hubexpert.records import TrainingExample
 from hubexpert.retrieval import open_knowledge
 from hubexpert.status import status
+from hubexpert.verify import open_copy, verify
 from tests.commands import run
 from tests.pipeline.world import write_jsonl
 
@@ -78,6 +79,11 @@ def test_a_published_expert_answers_with_its_passage_by_the_cards_own_snippet(
     assert told.cost is not None and told.cost.prompt_tokens > 1 and told.cost.answer_tokens > 1
     assert run("publish", "--recipe", str(path), "--force", "--quiet") == 0
     assert status(path).state == "fresh"
+    checks = list(
+        verify(open_copy(opened.recipe.publish.repo or ""), test=path.parent / "kshot/test.jsonl", quiet=True)
+    )
+    assert {check.outcome for check in checks} == {"ok"}, "the same passages are found, so the same is answered"
+    assert [check.about for check in checks if check.check == "test"] == ["static", "routed"]
     card = (path.parent / ".hubexpert/publish/README.md").read_text()
     assert "24 passages" in card and FACTS in card
     repo = parse_recipe(read_lock(opened.lock_path).recipe, name="it").publish.repo

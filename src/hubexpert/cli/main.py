@@ -29,6 +29,7 @@ COMMANDS = {
     "publish": "Publish the mixture to the Hub in one commit.",
     "export": "Write the mixture in a form that other tools read.",
     "status": "Tell whether the published expert is fresh: exit code 0, or 3 when it is stale.",
+    "verify": "Check that a published expert is what it says: exit code 0, or 1 if not, or 3 if sources changed.",
     "demo": "The whole job on bundled real data, against a Hub on this machine.",
     "hub": "Serve, and fill, a Hugging Face Hub on this machine.",
 }

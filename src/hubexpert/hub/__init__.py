@@ -6,10 +6,11 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 
 from hubexpert.hub.cache import cache_folder, identity
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
+from hubexpert.hub.card import card_fault
 from hubexpert.hub.changes import FileChange
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
-from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
+from hubexpert.hub.look import Listing, ModelPage, kept, look, model_pages, resolve, search, titles
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import Comparison, compare, publish
 from hubexpert.hub.rights import token
@@ -33,6 +34,7 @@ __all__ = [
     "cache_folder",
     "cached",
     "can_read_rows",
+    "card_fault",
     "compare",
     "download",
     "endpoint",
@@ -40,6 +42,7 @@ __all__ = [
     "first_rows",
     "forget",
     "identity",
+    "kept",
     "look",
     "look_dataset",
     "model_pages",
@@ -53,6 +56,7 @@ __all__ = [
     "show_progress",
     "snapshot",
     "spread_rows",
+    "titles",
     "token",
     "weights_header",
 ]

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
@@ -41,7 +42,7 @@ class Listing:
         files: the paths of its files.
         datasets: the datasets that its card cites.
         license_id: the licence's id; `other` where `source` may tell a name.
-        size: bytes of its adapter's weights; None where only a listing was asked.
+        sizes: bytes of its files, as far as they are told; none where only a listing was asked.
         issues: what the Hub's scans object to: (file, level), the level one of unsafe, malicious, suspicious, caution;
             None where only a listing was asked.
     """
@@ -58,8 +59,13 @@ class Listing:
     gated: bool
     private: bool
     license_id: str | None = None
-    size: int | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
     issues: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of its adapter's weights, where they are told."""
+        return self.sizes.get(WEIGHTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,39 @@ def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) ->
     found = _listing(raw) if isinstance(raw, dict) else None
     if found is None:
         raise SourceError(f"{repo} has no commit.", fix="leave it out", kind="missing")
+    return found
+
+
+def titles(source: Source) -> list[str]:
+    """The first lines of a model's last commits up to the source's, the newest first; one request.
+
+    Raises:
+        SourceError: it is missing.
+        HubExpertError: the Hub cannot be reached.
+    """
+    address = f"{constants.ENDPOINT}/api/models/{source.repo}/commits/{source.revision}"
+    raw, _ = get_json(address, source.repo, pace=Pace())
+    return [text(commit.get("title")) for commit in map(_mapping, _sequence(raw))]
+
+
+def kept(repo: str, revision: str | None, filename: str) -> Path:
+    """A model's file in the cache, in the folder that is named by its commit; asks nothing.
+
+    Args:
+        repo: the model.
+        revision: by default the main branch, or, where it was never asked for by that name, what came last.
+        filename: at the repository's root.
+
+    Raises:
+        HubExpertError: it is not there.
+    """
+    found = _cached(repo, "model", revision, filename)
+    if found is None and revision is None:
+        call(lambda: validate_repo_id(repo), repo)
+        snapshots = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"), "snapshots")
+        found = max(snapshots.glob(f"*/{filename}"), key=lambda path: path.lstat().st_mtime, default=None)
+    if found is None:
+        raise HubExpertError(f"{filename} of {repo} is not in the cache.", fix="run once online to fill the cache")
     return found
 
 
@@ -212,7 +251,7 @@ def _listing(raw: Mapping[str, Any]) -> Listing | None:
         gated=bool(raw.get("gated")),
         private=bool(raw.get("private")),
         license_id=stated_license(tags, {"license": card.get("license")}),
-        size=count(files.get(WEIGHTS_FILE)),
+        sizes={name: size for name, told in files.items() if (size := count(told)) is not None},
         issues=tuple((text(issue.get("path")), text(issue.get("level"))) for issue in found if issue)
         if "securityRepoStatus" in raw
         else None,

@@ -1,6 +1,6 @@
 """The lock `hubexpert.lock`: what was resolved and measured. The card is a pure function of it."""
 
-from hubexpert.lock.file import digest_of, holds, read_lock, render_lock, write_lock
+from hubexpert.lock.file import canonical, digest_of, holds, read_lock, render_lock, write_lock
 from hubexpert.lock.kept import (
     locked_data,
     locked_discovery,
@@ -19,6 +19,7 @@ __all__ = [
     "LOCK_VERSION",
     "Lock",
     "LockedData",
+    "canonical",
     "digest_of",
     "holds",
     "locked_data",

@@ -13,7 +13,12 @@ from hubexpert.workspace import write_atomically
 
 def render_lock(lock: Lock) -> str:
     """The lock's canonical text: one value a line, sorted keys, so that it diffs well."""
-    return json.dumps(lock.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return canonical(lock.model_dump(mode="json"))
+
+
+def canonical(value: Any) -> str:
+    """A JSON value in the form of a lock."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def digest_of(lock: Lock) -> str:

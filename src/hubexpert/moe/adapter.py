@@ -18,7 +18,8 @@ from hubexpert.factors import CONFIG_FILE, PREFIX
 from hubexpert.factors import WEIGHTS_FILE as ADAPTER_FILE
 from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.moe.gate import GatedLinear
-from hubexpert.moe.router import ROUTER_FILE, ROUTER_VERSION, read_router
+from hubexpert.moe.router import read_router
+from hubexpert.moe.stored import ROUTER_FILE, ROUTER_VERSION
 from hubexpert.moe.widen import Wide, padded, size
 from hubexpert.records import Source
 

@@ -17,7 +17,8 @@ from hubexpert.moe.adapter import load, write_lora
 from hubexpert.moe.export_card import Exported, at_commit, write_export_card
 from hubexpert.moe.mixture import Mixture
 from hubexpert.moe.narrow import expert_columns, truncate
-from hubexpert.moe.router import ROUTER_FILE, find_expert, read_router
+from hubexpert.moe.router import find_expert, read_router
+from hubexpert.moe.stored import ROUTER_FILE
 from hubexpert.moe.widen import Wide, widen
 from hubexpert.records import Source
 

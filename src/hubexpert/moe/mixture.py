@@ -8,7 +8,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.factors import CONFIG_FILE, WEIGHTS_FILE
 from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.moe.adapter import named_base
-from hubexpert.moe.router import ROUTER_FILE
+from hubexpert.moe.stored import ROUTER_FILE
 from hubexpert.records import Source
 
 

@@ -108,6 +108,7 @@ class Report(Record):
         default=None, description="what needs no skill scores: the shots' commonest output, or guessing among choices"
     )
     contributions: Contributions | None = None
+    longest: int | None = Field(default=None, description="tokens that an answer could have, on held-out examples")
 
     def system(self, name: str) -> SystemScore:
         """The system called `name`; KeyError where it was not measured."""

@@ -56,6 +56,16 @@ class Knowledge:
         """The passages that are read for the question, the best first."""
         return self.retriever.texts(self.retriever.by_question([question])[0])
 
+    def asked(self, tokenizer: Any, examples: Sequence[Example]) -> tuple[Example, ...]:
+        """The examples as the expert is asked: with the passages that each finds, as many as fit."""
+        room = self.described.room - self.described.longest
+        finder = self.retriever
+        found = with_passages(examples, lambda queries: [finder.texts(ids) for ids in finder.by_question(queries)])
+        return tuple(
+            each.model_copy(update={"passages": fitted_passages(tokenizer, each, each.passages, room)})
+            for each in found
+        )
+
     def answer(self, model: Any, tokenizer: Any, question: str, *, choices: Sequence[str] = ()) -> Answer:
         """What the expert answers.
 
@@ -65,16 +75,13 @@ class Knowledge:
             question: as the task's inputs are.
             choices: the answers that there are, if the task has such.
         """
-        facts, lm = self.described, Lm(model, tokenizer)
-        bare = Example(instruction=facts.instruction, input=question, output="", choices=tuple(choices))
-        example = with_passages([bare], lambda queries: [self.passages(query) for query in queries])[0]
-        fitted = fitted_passages(tokenizer, example, example.passages, facts.room - facts.longest)
-        example = example.model_copy(update={"passages": fitted})
-        text = self._text(lm, example)
+        bare = Example(instruction=self.described.instruction, input=question, output="", choices=tuple(choices))
+        example = self.asked(tokenizer, [bare])[0]
+        text = self._text(Lm(model, tokenizer), example)
         rationale, mark, output = text.partition(ANSWER)
         if not mark:
             rationale, output = "", text
-        return Answer(output=output.strip(), rationale=rationale.strip(), passages=fitted)
+        return Answer(output=output.strip(), rationale=rationale.strip(), passages=example.passages)
 
     def _text(self, lm: Lm, example: Example) -> str:
         facts = self.described
