@@ -11,6 +11,7 @@ from hubexpert.card import render_card, write_card
 from hubexpert.lock import Lock, read_lock, write_lock
 from hubexpert.recipe import is_folder
 from hubexpert.records import Beacons, Candidate, Cost, Refused, Report, Tuning
+from tests.golden import FOLDER, golden
 from tests.locks import CHOSEN, POOL, a_data, a_lock, a_recipe, a_report, source
 from tests.test_escape import HOSTILE
 
@@ -36,6 +37,11 @@ def test_equal_locks_give_equal_bytes(tmp_path: Path) -> None:
     assert [str(file) for file in files] == ["README.md", *(f"figures/{name}" for name in FIGURES)]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_lock_and_card_are_the_golden_ones() -> None:
+    """A change of their form is meant or a mistake; `python -m tests.golden` writes them anew."""
+    assert golden() == {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.iterdir(), reverse=True)}
 
 
 def test_the_card_is_the_same_after_the_lock_was_written_and_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from hubexpert import figures
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
-from hubexpert.escape import code, fence, shown_name
+from hubexpert.escape import code, fence, prose, shown_name
 from hubexpert.experts.flag import sentence
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, conflicts, license_of, other_name, parts
@@ -25,6 +25,7 @@ from hubexpert.verdict import millions, points, signed, told_p
 
 NOTHING = Markup("-")
 LISTED = 30  # refused candidates by name
+SENTENCE = 2000  # characters of the verdict's sentence, which is ours, but for the names in it
 FLAGGED = ("non-commercial", "non-commercial-share-alike", "no-derivatives", "unknown")
 MEANINGS = {
     "majority": "the shots' commonest output every time",
@@ -96,6 +97,7 @@ def facts(lock: Lock) -> dict[str, Any]:
         "seed": recipe.seed,
         "build": lock.build,
         "report": lock.report,
+        "sentence": prose(lock.report.sentence, longest=SENTENCE),
         "metric": lock.scores.metric,
         "shots": lock.scores.base.n,
         "held_out": max((system.n for system in lock.report.systems), default=0),

@@ -41,12 +41,12 @@ def _visible(character: str) -> str:
     return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character)[0] == "C" else character
 
 
-def prose(text: object) -> Markup:
+def prose(text: object, *, longest: int = LONGEST) -> Markup:
     """`text` as plain words inside a Markdown paragraph or table cell: no HTML, links, emphasis or table breaks.
 
     Addresses are broken up by a space, because some renderers look for them after escapes have been resolved.
     """
-    words = AUTOLINK.sub(r" \1 ", clean(text))
+    words = AUTOLINK.sub(r" \1 ", clean(text, longest=longest))
     words = MARKDOWN.sub(r"\\\1", " ".join(words.split()))
     words = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # at the beginning of a block these would start a list or a rule

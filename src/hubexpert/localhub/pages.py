@@ -11,7 +11,7 @@ from hubexpert.localhub.commits import load_files, resolve
 from hubexpert.localhub.listing import PAGE, Query, page
 from hubexpert.localhub.records import RepoType
 from hubexpert.localhub.routes_listing import viewer_of
-from hubexpert.localhub.web import KINDS, caller_of, hub_of, repo_of
+from hubexpert.localhub.web import KINDS, caller_of, hub_of, parameter, repo_of
 
 _README_LIMIT = 1 << 20  # bytes
 _STYLE = "body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{white-space:pre-wrap}"
@@ -34,22 +34,20 @@ def index(request: Request) -> Response:
 
 
 def repository(request: Request) -> Response:
-    """The files and the README of one repository."""
-    hub = hub_of(request)
+    """The files and the README of one repository, at a revision or on its main branch."""
+    hub, revision = hub_of(request), parameter(request, "revision") if "revision" in request.path_params else "main"
     with hub.store.reading() as db:
         repo = repo_of(request, db)
         hub.access.opened(caller_of(request), repo)
-        files = load_files(db, repo, resolve(db, repo, "main"))
-    base = _address(repo.type, repo.id)
+        commit = resolve(db, repo, revision)
+        files = load_files(db, repo, commit)
+    base = f"{_address(repo.type, repo.id)}/resolve/{quote(revision, safe='')}"
     rows = "".join(
-        f"<li>{_link(f'{base}/resolve/main/{quote(path)}', path)} ({entry.size:,} bytes)</li>"
-        for path, entry in files.items()
+        f"<li>{_link(f'{base}/{quote(path)}', path)} ({entry.size:,} bytes)</li>" for path, entry in files.items()
     )
     readme = files.get("README.md")
     text = hub.store.blobs.read(readme.sha256, _README_LIMIT).decode(errors="replace") if readme else ""
-    body = (
-        f"<p>{_link('/', 'All repositories')}; commit {escape(repo.head)}</p><ul>{rows}</ul><pre>{escape(text)}</pre>"
-    )
+    body = f"<p>{_link('/', 'All repositories')}; commit {escape(commit)}</p><ul>{rows}</ul><pre>{escape(text)}</pre>"
     return _page(repo.id, body)
 
 
@@ -71,5 +69,7 @@ def _page(title: str, body: str) -> Response:
 ROUTES = [
     Route("/", index),
     Route("/datasets/{namespace}/{name}", repository),
+    Route("/datasets/{namespace}/{name}/tree/{revision}", repository),
     Route("/{namespace}/{name}", repository),
+    Route("/{namespace}/{name}/tree/{revision}", repository),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hubexpert.card import comparison, converted, facts, packages_text, provenance, recipe_text, refusals
+from hubexpert.card import SENTENCE, comparison, converted, facts, packages_text, provenance, recipe_text, refusals
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
 from hubexpert.contribution_figures import kind_shares
@@ -16,7 +16,6 @@ from hubexpert.report.beside import Beside
 from hubexpert.verdict import points
 
 NOTHING = "-"
-LONGEST = 2000  # characters of the verdict's sentence, which is ours
 
 
 def told(lock: Lock, known: Beside) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def told(lock: Lock, known: Beside) -> dict[str, Any]:
         "kard_own": [source.repo for source in lock.kard.sources if source not in taken(lock)] if lock.kard else [],
         "packages": Markup.escape(lines(packages_text(lock))),
         "recipe_yaml": Markup.escape(lines(recipe_text(lock))),
-        "sentence": Markup.escape(clean(lock.report.sentence, longest=LONGEST)),
+        "sentence": Markup.escape(clean(lock.report.sentence, longest=SENTENCE)),
         "leaderboard": leaderboard(lock),
         "base_score": _measured(lock.scores.base),
         "routing": routing(lock),
