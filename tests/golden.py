@@ -28,7 +28,7 @@ def golden_lock() -> Lock:
             "scores": lock.scores.model_copy(update={"scores": scores}),
             "build": lock.build.model_copy(update={"beacons": beacons}),
             "data": a_data(source("open/rows", "cc-by-4.0", repo_type="dataset")),
-            "kard": a_kard(),
+            "kard": a_kard(source("open/facts", "cc-by-sa-4.0", repo_type="dataset")),
         }
     )
 

@@ -8,46 +8,25 @@ from hubexpert.records import (
     Contributions,
     DataMap,
     DatasetUse,
-    Distilled,
-    KardReport,
     MethodReport,
-    ReasoningCost,
     Refused,
     RefusedRow,
-    RerankerRecord,
-    RetrievalScore,
     Score,
     Source,
     SystemScore,
     TokenShares,
 )
 from hubexpert.report import Beside
-from tests.locks import CHOSEN, a_build, a_data, a_lock, a_recipe, a_table, some_contributions, source
+from tests.locks import CHOSEN, a_build, a_data, a_kard, a_lock, a_recipe, a_table, some_contributions, source
 
 ENDPOINT = "https://hub.example"
-
-
-def a_kard() -> KardReport:
-    """Passages of one source on the Hub and of files of one's own."""
-    names = {"no passages": 0.50, "BM25": 0.56, "reranked": 0.60, "gold side": 0.66}
-    return KardReport(
-        sources=(source("open/encyclopedia", "cc-by-sa-4.0", repo_type="dataset"), source("./notes", None)),
-        passages=123_456,
-        distilled=Distilled(rationales=((), ()), given=8, asked=24, refused={"restates": 3}),
-        reranker=RerankerRecord(kind="bi", start="acme/encoder", questions=20),
-        retrieval=(RetrievalScore(name="BM25", recall_1=0.2, recall_5=0.42, low=0.35, high=0.49, n=120),),
-        systems=tuple(
-            SystemScore(name=name, metric="exact_match", value=v, low=v - 0.08, high=v + 0.08, n=120)
-            for name, v in names.items()
-        ),
-        cost=ReasoningCost(prompt_tokens=3.4, answer_tokens=5.0, seconds=4.1),
-    )
+ENCYCLOPEDIA = source("open/encyclopedia", "cc-by-sa-4.0", repo_type="dataset")
 
 
 def a_full_lock() -> Lock:
     """Data beside the shots, and passages."""
     data = a_data(source("open/rows", "cc-by-4.0", repo_type="dataset"))
-    return a_lock().model_copy(update={"data": data, "kard": a_kard()})
+    return a_lock().model_copy(update={"data": data, "kard": a_kard(ENCYCLOPEDIA)})
 
 
 def some_speech(experts: int = 3) -> tuple[TokenShares, ...]:

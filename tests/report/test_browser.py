@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
+from hubexpert.card import render_card
 from hubexpert.report import render_report, write_report
 from tests.locks import POOL
 from tests.report.making import ENDPOINT, a_full_lock, all_beside, hostile
@@ -242,6 +245,26 @@ def test_strangers_text_everywhere_does_nothing(browser: "Browser", tmp_path: Pa
         shown.close()
     assert census["hostile"] == census["harmless"]
     assert not any(part.startswith("@on") for part in census["hostile"])
+
+
+def test_a_card_of_strangers_text_does_nothing_either(browser: "Browser", tmp_path: Path) -> None:
+    """As a renderer shows it that lets HTML through, and without any policy: the escapes alone hold."""
+    path, (lock, _) = tmp_path / "card.html", hostile(TEXTS)
+    head, _, body = render_card(lock, repo="tester/it", drawn=()).partition("\n---\n\n")
+    assert yaml.safe_load(head.removeprefix("---\n"))["library_name"] == "peft"
+    path.write_text(MarkdownIt("commonmark").enable("table").render(body), encoding="utf-8")
+    shown, seen = opened(browser, path)
+    shown.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    shown.wait_for_load_state("networkidle")
+    assert shown.evaluate("[window.ran, window.name]") == [None, ""]
+    assert (seen.dialogs, seen.complaints, seen.requests) == ([], [], [path.as_uri()])
+    for address in shown.evaluate("Array.from(document.querySelectorAll('a'), a => a.getAttribute('href'))"):
+        assert address.startswith((f"{ENDPOINT}/", "https://arxiv.org/abs/")), address
+    tags = set(shown.evaluate("Array.from(document.body.querySelectorAll('*'), e => e.tagName.toLowerCase())"))
+    assert not tags & {"script", "img", "svg", "style", "iframe", "form", "input", "link", "object", "embed", "base"}
+    names = shown.evaluate("Array.from(document.querySelectorAll('*'), e => e.getAttributeNames()).flat()")
+    assert set(names) <= {"href", "class", "style", "open"}  # the renderer's own, and the folds opened above
+    shown.close()
 
 
 def test_nothing_invisible_or_endless_is_on_the_page_and_templates_stay_text() -> None:

@@ -121,8 +121,8 @@ def test_the_data_and_the_passages_are_told() -> None:
     assert ["gold side", "what the gold rationale finds: a bound for any reranker", "66.0", "58.0 to 74.0"] in rows(
         html, "passages-table"
     )
-    assert "123,456 passages" in html
-    assert "(cc-by-sa-4.0) and files that are not published here: ./notes" in html
+    assert "2,400 passages" in html
+    assert "(cc-by-sa-4.0) and files that are not published here: ./facts.txt" in html
 
 
 def test_all_refused_adapters_and_rows_stand_there_with_code_and_reason() -> None:
