@@ -8,6 +8,7 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from hubexpert.card import render_card, write_card
+from hubexpert.figures import drawings
 from hubexpert.lock import Lock, read_lock, write_lock
 from hubexpert.recipe import is_folder
 from hubexpert.records import Beacons, Candidate, Cost, Refused, Report, Tuning
@@ -41,7 +42,10 @@ def test_equal_locks_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_lock_and_card_are_the_golden_ones() -> None:
     """A change of their form is meant or a mistake; `python -m tests.golden` writes them anew."""
-    assert golden() == {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.iterdir(), reverse=True)}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
+    assert golden() == kept
+    read = read_lock(FOLDER / "hubexpert.lock")
+    assert render_card(read, repo=REPO, drawn=tuple(drawings(read))) == kept["README.md"]
 
 
 def test_the_card_is_the_same_after_the_lock_was_written_and_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the card says of the data that was added to the shots: where it comes from, and what was left out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from hubexpert.lock import Lock
@@ -23,7 +24,7 @@ def added(lock: Lock) -> dict[str, Any]:
             "license": use.source.license or "none given",
             "read": use.read,
             "removed": sum(use.removed.values()),
-            "taken": ", ".join(f"{count} by {method}" for method, count in use.taken.items()),
+            "taken": ", ".join(f"{count} by {method}" for method, count in _most_first(use.taken)),
         }
         for use in used[:LISTED]
     ]
@@ -32,7 +33,7 @@ def added(lock: Lock) -> dict[str, Any]:
             "name": method.method,
             "considered": method.considered,
             "kept": method.kept,
-            "refused": ", ".join(f"{code} {count}" for code, count in method.refused.items()) or "-",
+            "refused": ", ".join(f"{code} {count}" for code, count in _most_first(method.refused)) or "-",
         }
         for method in data.methods
     ]
@@ -48,3 +49,8 @@ def added(lock: Lock) -> dict[str, Any]:
             "beacons": lock.build.beacons,
         }
     }
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """In an order that does not hang on the mapping's: the lock's file keeps none."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
