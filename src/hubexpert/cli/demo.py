@@ -43,6 +43,7 @@ def _run(recipe: Path, out: Out) -> None:
     from hubexpert.cli.run import show_run
     from hubexpert.discover import refused_in
     from hubexpert.publish import publish
+    from hubexpert.report import beside, write_report
 
     project = pipeline.open_project(recipe, quiet=out.quiet)
     out.hint(f"2/4  Discovering adapters of {project.recipe.base}")
@@ -61,3 +62,6 @@ def _run(recipe: Path, out: Out) -> None:
     out.records([done.model_dump(mode="json")])
     out.text(f"Published {done.url} at commit {done.commit}" + ("" if done.changed else " (unchanged)"))
     out.text(f"Its card: {publish_folder / 'README.md'}")
+    page = project.workspace.root / "report.html"
+    write_report(lock, beside(lock, project.workspace), page)
+    out.text(f"All of it on one page: {page}")
