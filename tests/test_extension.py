@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from hubexpert.cli.output import EXTENSION, as_called
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LIMIT = 300  # seconds, that `hf extensions install` gives pip
@@ -91,6 +93,21 @@ def test_it_does_what_hubexpert_does(home: Path) -> None:
         "one": "Next: hf hubexpert discover, then hf hubexpert run",
         "two": "Next: hubexpert discover, then hubexpert run",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hubexpert run", "hf hubexpert run"),
+        ("then `hubexpert run`, or hubexpert init -h", "then `hf hubexpert run`, or hf hubexpert init -h"),
+        ("pip install 'hubexpert[train]'", f"{sys.executable} -m pip install 'hubexpert[train]'"),
+        ("see the folder .hubexpert/ or https://github.com/hubexpert/hubexpert of hubexpert 0.1.0", None),
+    ],
+)
+def test_commands_are_told_as_they_can_be_run(text: str, told: str | None) -> None:
+    """The extension's environment is not on the path: neither are its `hubexpert` and its pip."""
+    assert as_called(text, "hubexpert") == text
+    assert as_called(text, EXTENSION) == (told or text)
 
 
 def test_nothing_in_the_repository_is_taken_for_a_script_of_that_name() -> None:

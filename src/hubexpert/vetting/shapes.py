@@ -39,6 +39,11 @@ def address(text: str) -> bool:
         return False
 
 
+def phone(text: str) -> bool:
+    """Whether there are as many digits as in a phone number with its prefix: 9 to 15."""
+    return 9 <= sum(character.isdigit() for character in text) <= 15
+
+
 def _any(_text: str) -> bool:
     return True
 
@@ -78,7 +83,7 @@ KINDS: tuple[tuple[str, str, tuple[re.Pattern[str], ...], Callable[[str], bool]]
                 r"(?<![\w.,/+-])(?:\(0\d{2,4}\)|0\d{2,4})[ /-]{1,2}\d{2,4}(?:[ -]?\d{2,4}){1,3}(?![\w-])"
             ),  # national
         ),
-        _any,
+        phone,
     ),
 )
 
