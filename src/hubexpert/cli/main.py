@@ -72,9 +72,9 @@ def cli() -> None:
     """From K labelled examples and the name of a base model to a published mixture of open LoRA experts."""
 
 
-def extension(arguments: Sequence[str] | None = None) -> None:
+def extension() -> None:
     """Run the command line as `hf hubexpert`, an extension of the `hf` command."""
-    main(arguments, name=EXTENSION)
+    main(name=EXTENSION)
 
 
 def main(arguments: Sequence[str] | None = None, *, name: str = "hubexpert") -> None:

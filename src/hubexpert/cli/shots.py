@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hubexpert.vetting import Finding
 
 _FILE = click.Path(path_type=Path)
-MOST = 20  # labels in a table
+MOST = 20  # places that are shown
 
 
 @click.group()
@@ -92,7 +92,7 @@ def sample(file: Path, count: int, output: Path, stratify: bool, seed: int, forc
     if output.exists() and not force:
         raise HubExpertError(f"{output} exists already.", fix="name another with --output, or write over it: --force")
     lines = read_lines(file)
-    if any(output.resolve() == line.file.resolve() for line in lines):
+    if output.resolve() in {file.resolve() for file in {line.file for line in lines}}:
         raise HubExpertError(f"{output} is what is drawn from.", fix="name another with --output")
     drawn = draw(lines, count, stratify=stratify, seed=seed)
     write_atomically(output, "".join(f"{line.text}\n" for line in drawn))
