@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,23 @@ class Task(Record):
     metric: str
     shots: tuple[Example, ...]
     test: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """An example and where it stands.
+
+    Attributes:
+        file: a JSONL file.
+        number: of the line in it, from 1.
+        text: the line as it is, without its newline.
+        example: that it holds.
+    """
+
+    file: Path
+    number: int
+    text: str
+    example: Example
 
 
 def read_task(recipe: Recipe, folder: Path) -> Task:
@@ -45,6 +63,14 @@ def read_task(recipe: Recipe, folder: Path) -> Task:
 def read_examples(path: Path, *, instruction: str = "") -> tuple[Example, ...]:
     """The examples in a JSONL file, or in all `*.jsonl` files of a folder in order of name.
 
+    Args and errors are those of `read_lines`.
+    """
+    return tuple(line.example for line in read_lines(path, instruction=instruction))
+
+
+def read_lines(path: Path, *, instruction: str = "") -> tuple[Line, ...]:
+    """The same, with the lines they stand in.
+
     Args:
         path: the file or folder.
         instruction: stands for the instruction of examples which have none of their own.
@@ -57,16 +83,16 @@ def read_examples(path: Path, *, instruction: str = "") -> tuple[Example, ...]:
         raise HubExpertError(
             f"There is no examples file at {path}.", fix="correct `task.shots` (or `task.test`) in the recipe"
         )
-    examples = tuple(example for file in files for example in _read_file(file, instruction))
-    if not examples:
+    found = tuple(line for file in files for line in _read_file(file, instruction))
+    if not found:
         raise HubExpertError(f"{path} holds no examples.", fix=f"write one JSON object a line, with {FORMS}")
-    return examples
+    return found
 
 
-def _read_file(path: Path, instruction: str) -> list[Example]:
-    examples = []
+def _read_file(path: Path, instruction: str) -> list[Line]:
+    found = []
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # not splitlines: JSON texts may hold U+2028
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")  # not splitlines: JSON texts may hold U+2028
     except UnicodeDecodeError as error:
         raise HubExpertError(f"{path} is not UTF-8 text.", fix=f"save {path} as UTF-8") from error
     for number, line in enumerate(lines, start=1):
@@ -74,12 +100,12 @@ def _read_file(path: Path, instruction: str) -> list[Example]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # no JSON, a number too long, nested too deep
             raise HubExpertError(
                 f"{path}:{number} is not a JSON object.", fix="write one JSON object a line (JSONL)"
             ) from error
-        examples.append(_example(row, instruction, f"{path}:{number}"))
-    return examples
+        found.append(Line(path, number, line, _example(row, instruction, f"{path}:{number}")))
+    return found
 
 
 def _example(row: Any, instruction: str, where: str) -> Example:

@@ -1,5 +1,6 @@
 """The `hubexpert` command: commands are imported when called, errors are rendered here and only here."""
 
+import functools
 import importlib
 import os
 import sys
@@ -9,11 +10,12 @@ from collections.abc import Sequence
 import click
 
 from hubexpert import __version__
-from hubexpert.cli.output import printable
+from hubexpert.cli.output import EXTENSION, as_called, printable
 from hubexpert.errors import HubExpertError
 
 COMMANDS = {
     "init": "Write a commented recipe.",
+    "shots": "Check examples, and draw some of them.",
     "discover": "Find the adapters and datasets of a base, each with a verdict.",
     "inspect": "Explain one adapter in full: what it is, and all that speaks against it.",
     "score": "Score the accepted adapters on the shots.",
@@ -70,19 +72,30 @@ def cli() -> None:
     """From K labelled examples and the name of a base model to a published mixture of open LoRA experts."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error the user can mend is one sentence and a fix, exit code 1."""
+def extension() -> None:
+    """Run the command line as `hf hubexpert`, an extension of the `hf` command."""
+    main(name=EXTENSION)
+
+
+def main(arguments: Sequence[str] | None = None, *, name: str = "hubexpert") -> None:
+    """Run the command line; an error the user can mend is one sentence and a fix, exit code 1.
+
+    Args:
+        arguments: by default those of this process.
+        name: what the command is called, in usage texts and fixes.
+    """
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # for its authors, not for users
+    tell = functools.partial(_tell, name=name)
     given = sys.argv[1:] if arguments is None else arguments
     if any("\udc80" <= letter <= "\udcff" for argument in given for letter in argument):
-        _tell(HubExpertError("An argument is no text in UTF-8.", fix="type it again, or rename the file it names"))
+        tell(HubExpertError("An argument is no text in UTF-8.", fix="type it again, or rename the file it names"))
     try:
-        cli.main(args=list(arguments) if arguments is not None else None, prog_name="hubexpert")
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name=name)
     except HubExpertError as error:
-        _tell(error)
+        tell(error)
     except OSError as error:
         what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        _tell(
+        tell(
             HubExpertError(
                 f"{what}.", fix="see that the path is right, that you may write there, and that the disk has room"
             )
@@ -91,12 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        _tell(HubExpertError(f"This command needs {error.name}.", fix=f"pip install 'hubexpert[{extra}]'"))
+        tell(HubExpertError(f"This command needs {error.name}.", fix=f"pip install 'hubexpert[{extra}]'"))
 
 
-def _tell(error: HubExpertError) -> None:
+def _tell(error: HubExpertError, *, name: str) -> None:
     """The error and its fix on stderr, exit code 1; the traceback instead with HUBEXPERT_DEBUG=1."""
     if os.environ.get("HUBEXPERT_DEBUG") == "1":
         raise error
-    click.echo(printable(f"Error: {error.message}\nFix: {error.fix}"), err=True)
+    click.echo(printable(f"Error: {error.message}\nFix: {as_called(error.fix, name)}"), err=True)
     sys.exit(1)

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+EXTENSION = "hf hubexpert"  # what the command is called as an extension of `hf`
 DEFAULT_RECIPE = "hubexpert.yaml"
 WIDTH = 120  # of a table that goes into a file or a pipe
 if TYPE_CHECKING:
@@ -79,7 +82,9 @@ class Out:
     def hint(self, text: str) -> None:
         """A line on stderr: what is happening, or what to do next. Nothing with `--quiet`."""
         if not self.quiet:
-            click.echo(printable(text), err=True)
+            context = click.get_current_context(silent=True)
+            name = context.find_root().info_name if context else None
+            click.echo(printable(as_called(text, name)), err=True)
 
 
 def _cell(value: object) -> str:
@@ -102,6 +107,14 @@ def size_text(size: int | None) -> str | None:
 def printable(text: str) -> str:
     """The text with control characters, which a terminal would obey, made visible; lines stay."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def as_called(text: str, name: str | None) -> str:
+    """The text with its commands as they are called: an extension's lie in an environment of its own, off the path."""
+    if name != EXTENSION:
+        return text
+    text = re.sub(r"(^|[:`(,;] ?|\b(?:with|then|and|or) )hubexpert (?=[a-z])", rf"\1{EXTENSION} ", text)
+    return re.sub(r"\bpip install ", lambda _: f"{sys.executable} -m pip install ", text)
 
 
 def _numeric(cell: str) -> bool:
