@@ -51,6 +51,6 @@ def added(lock: Lock) -> dict[str, Any]:
     }
 
 
-def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def _most_first(counts: Mapping[Any, int]) -> list[tuple[str, int]]:
     """In an order that does not hang on the mapping's: the lock's file keeps none."""
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -28,7 +28,3 @@ def private(lines: Sequence[Line]) -> Iterator[Finding]:
                 f"What looks like {noun} stands in {listed(pieces)}.",
                 fix="replace it by something made up: models repeat what they are trained on",
             )
-
-
-def _masked(text: str) -> str:
-    return f"{clean(begins(text))}… of {len(text)} characters"
