@@ -53,7 +53,7 @@ def test_a_worse_rebuild_is_refused_and_a_better_one_passes(
 ) -> None:
     """First a poor one is published, then replaced by a better one, then the poor one is tried again."""
     poor, good = project("poor", **POOR), project("good", **GOOD)
-    repo = "tester/gate-expert"
+    repo = "tester/test_gate_expert"
     for recipe in (poor, good):
         recipe.write_text(recipe.read_text().replace(f"tester/{recipe.parent.parent.name}-{recipe.parent.name}", repo))
     first = compared(poor, capsys)
@@ -71,7 +71,8 @@ def test_a_worse_rebuild_is_refused_and_a_better_one_passes(
 
     assert run("run", "--recipe", str(poor), "--compare", "published", "--quiet") == 0
     assert (
-        "Against what is published: worse. It is worse than what tester/gate-expert holds: " in capsys.readouterr().out
+        "Against what is published: worse. It is worse than what tester/test_gate_expert holds: "
+        in capsys.readouterr().out
     )
     worse = Workspace(poor.parent / ".hubexpert").stored(COMPARED, Compared)
     assert worse is not None and worse.difference == pytest.approx(-better["difference"])
@@ -116,10 +117,10 @@ def test_a_second_comparison_measures_nothing_and_what_cannot_be_compared_is_tol
     assert journal.read_text().splitlines() == lines
 
     named = recipe.read_text()
-    store.add_folder("tester/gate-other-base", tiny.save_base(tmp_path / "base"))
+    store.add_folder("tester/test_gate_other_base", tiny.save_base(tmp_path / "base"))
     for before, after, why in (
         ("  test: kshot/test.jsonl\n", "", "without held-out examples"),
-        (f"base: {tiny.BASE}\n", "base: tester/gate-other-base\n", f"stands on another base, {tiny.BASE}"),
+        (f"base: {tiny.BASE}\n", "base: tester/test_gate_other_base\n", f"stands on another base, {tiny.BASE}"),
     ):
         recipe.write_text(named.replace(before, after))
         found = pipeline.compared(pipeline.open_project(recipe, quiet=True), lock)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
+from hubexpert.escape import clean, shown_name
 from hubexpert.lock import Lock, digest_of
 from hubexpert.pipeline.mixture import contest
 from hubexpert.pipeline.project import Project, held_out, task
@@ -23,6 +24,10 @@ UNPROVEN = (
     "Whether it is better than the published one is not known: without held-out examples both would be measured on "
     "what one of them was trained on."
 )
+
+
+class UnaskedError(HubExpertError):
+    """What is published rests on texts that are not here."""
 
 
 def compared(project: Project, lock: Lock) -> Compared:
@@ -43,7 +48,11 @@ def compared(project: Project, lock: Lock) -> Compared:
         copy = _published(repo)
         commit = copy.source.revision if copy and copy.source else None
         inputs = {"method": METHOD, "lock": new, "repo": repo, "commit": commit, "test": list(test)}
-        return project.workspace.step(COMPARED, inputs, lambda: _compared(project, new, copy, test), Compared)[0]
+        before = project.workspace.stored(COMPARED, Compared)
+        again = before is not None and before.n == 0  # what could not be measured then may be now
+        return project.workspace.step(
+            COMPARED, inputs, lambda: _compared(project, new, copy, test), Compared, again=again
+        )[0]
 
 
 def rival(project: Project) -> str:
@@ -82,11 +91,15 @@ def _compared(project: Project, new: str, copy: Copy | None, test: Sequence[Exam
         return Compared(lock=new, published=name, outcome="unknown", sentence=UNPROVEN)
     old, folder = checked(copy, offline=hub.offline())
     if old.base.repo.lower() != project.base.repo.lower():
-        sentence = f"It cannot be compared with what is published: that stands on another base, {old.base.repo}."
+        other = clean(shown_name(old.base.repo))
+        sentence = f"It cannot be compared with what is published: that stands on another base, {other}."
         return Compared(lock=new, published=name, outcome="unknown", sentence=sentence)
     arena = contest(project)
     ours = measured(project.model, arena, routed(project.model, arena), evaluation(project)).values
-    theirs = _theirs(project, old, folder, test, answer_length(project.model.tokenizer, arena.lesson.shots))
+    try:
+        theirs = _theirs(project, old, folder, test, answer_length(project.model.tokenizer, arena.lesson.shots))
+    except UnaskedError as error:
+        return Compared(lock=new, published=name, outcome="unknown", sentence=error.message)
     return _judged(new, copy.name, name, ours, theirs, seed=project.recipe.seed)
 
 
@@ -106,11 +119,26 @@ def _theirs(project: Project, old: Lock, folder: Path, test: Sequence[Example], 
     if key in done:
         return Measured.model_validate(done[key]).values
     model = _base(project, old)
-    asked = asked_of(model, old, folder, test, quiet=quiet)
+    try:
+        asked = asked_of(model, old, folder, test, texts=_own_texts(project), quiet=quiet)
+    except hub.SourceError:
+        raise
+    except HubExpertError as error:
+        message = f"The published one cannot be asked as it was made to be. {error.message}"
+        raise UnaskedError(message, fix=error.fix) from error
     with opened(model, folder, routed=True) as form:
         values = answered(form, asked, metric, longest=longest, label="evaluating the published one", quiet=quiet)
     journal.append(key, Measured(values=values))
     return values
+
+
+def _own_texts(project: Project) -> list[str]:
+    """Where the texts are that the recipe names as files: those of the published one, if it was made of the same."""
+    from hubexpert.knowledge.sources import is_local_text
+
+    section = project.recipe.data.knowledge
+    names = [name.strip() for name in section.sources if is_local_text(name.strip())] if section else []
+    return [str((project.folder / Path(name).expanduser()).resolve()) for name in names]
 
 
 def _base(project: Project, old: Lock) -> "Lm":

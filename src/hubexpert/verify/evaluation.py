@@ -48,15 +48,25 @@ def evaluation_checks(lock: Lock, folder: Path, test: Sequence[Example], *, quie
             yield _compared(lock, system, values, apart, seed=recipe.seed)
 
 
-def asked_of(model: Lm, lock: Lock, folder: Path, test: Sequence[Example], *, quiet: bool) -> tuple[Example, ...]:
+def asked_of(
+    model: Lm, lock: Lock, folder: Path, test: Sequence[Example], *, texts: Sequence[str] = (), quiet: bool
+) -> tuple[Example, ...]:
     """The examples as this expert is asked: with passages of its own knowledge, where it has any.
+
+    Args:
+        model: whose tokenizer says how many passages fit.
+        lock: the expert's.
+        folder: the expert's files, which have been checked.
+        test: the examples.
+        texts: copies of those texts that are files of the expert's author, in their order.
+        quiet: no progress.
 
     Raises:
         HubExpertError: its texts cannot be had.
     """
     if "kard" not in parse_recipe(lock.recipe, name="the recipe in the lock").data.methods:
         return tuple(test)
-    return open_knowledge(folder, quiet=quiet).asked(model.tokenizer, test)
+    return open_knowledge(folder, texts=texts, quiet=quiet).asked(model.tokenizer, test)
 
 
 @contextmanager
