@@ -98,6 +98,18 @@ def test_each_source_costs_a_request_at_most_and_those_of_one_owner_share_one(
     assert max(seen.values()) == 1
 
 
+def test_where_an_owners_listing_is_refused_each_source_is_asked_for(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    recipe = a_project(tmp_path, store, "refused", ("one",))
+
+    def refuses(method: str, path: str, before: int) -> Fault | None:
+        return Fault(status=400) if "author=" in path else None
+
+    code, seen, told = asked(recipe, endpoint, home=tmp_path / "home", plan=refuses)
+    assert (code, seen.total()) == (0, 2 + 9), told
+
+
 def test_another_lock_under_the_title_of_none_is_read(store: Store, endpoint: str, tmp_path: Path) -> None:
     """A commit made by hand says nothing about the lock: the file does, which is asked for once."""
     recipe = a_project(tmp_path, store, "by-hand", ("one",), published=True)

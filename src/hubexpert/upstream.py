@@ -91,7 +91,7 @@ def now_all(sources: Sequence[Upstream]) -> list[Source | hub.SourceError]:
     owners = Counter(_owner(one) for one in sources)
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
-            listings = pool.map(lambda key: hub.heads(*key), [key for key, n in owners.items() if n > 1 and key[0]])
+            listings = pool.map(_heads, [key for key, n in owners.items() if n > 1 and key[0]])
             known = {(head.source.repo_type, head.source.repo.lower()): head for found in listings for head in found}
             return list(pool.map(lambda one: _told(one, known.get(_key(one))) or now(one), sources))
         except BaseException:
@@ -138,6 +138,14 @@ def _looked_at(one: Upstream) -> Source:
     if listing.gated and listing.source.revision == one.pinned.revision:
         hub.read_json(one.pinned, CONFIG[one.role])  # whether a gated repository is open to us shows only at a file
     return listing.source
+
+
+def _heads(owner: tuple[str, Literal["model", "dataset"]]) -> tuple[hub.Head, ...]:
+    """What a listing of the owner tells; nothing where the Hub refuses it: each source is then asked for by itself."""
+    try:
+        return hub.heads(*owner)
+    except hub.SourceError:
+        return ()
 
 
 def _owner(one: Upstream) -> tuple[str, Literal["model", "dataset"]]:
