@@ -130,6 +130,15 @@ def test_card_report_and_status_without_torch(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["state"] == "stale"
 
 
+def test_status_asks_and_discovers_without_torch(store: "Store", tmp_path: Path) -> None:
+    from tests.test_status_upstream import a_project
+
+    a_project(tmp_path, store, "lighter", ("tester",))
+    done = light(tmp_path, "status", "--discover", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"state": "fresh", "reasons": []}
+
+
 def test_a_heavy_command_says_what_to_install(store: "Store", tmp_path: Path) -> None:
     """Without the `train` extra: one sentence and a fix."""
     from tests import tiny

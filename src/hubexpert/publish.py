@@ -10,13 +10,13 @@ from hubexpert.assemble import PUBLISHED_FILES, check_files, published_files, wr
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import plain, shown_name
 from hubexpert.licenses import check_licenses
-from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds
+from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, titled
 from hubexpert.preview import Preview, preview
 from hubexpert.recipe import is_folder, parse_recipe
-from hubexpert.records import Published
+from hubexpert.records import Compared, Published
 from hubexpert.secrets import refuse_secrets
 
-DIGITS = 12  # of the lock's digest in a commit's message
+COMPARED = "compared"  # the workspace's step that holds the comparison with what is published
 
 
 def publish(
@@ -30,6 +30,7 @@ def publish(
     revision: str | None = None,
     tag: str | None = None,
     allowed: Collection[str] = (),
+    compared: Compared | None = None,
 ) -> Published:
     """Publish the assembled folder as one commit, with a card that names the repository; the folder is not touched.
 
@@ -39,16 +40,18 @@ def publish(
         repo: `owner/name` on the Hub.
         private: make a missing repository private.
         create_pr: open a pull request instead of a commit on a branch.
-        force: publish even though the verdict is not `ship`.
+        force: publish even though the verdict is not `ship`, or the comparison says `worse`.
         revision: the branch, or an open pull request `refs/pr/N`; by default main. Not with `create_pr`.
         tag: a name for the commit. Not with `create_pr`.
         allowed: names of findings that look like secrets and are none.
+        compared: what a comparison with the published expert found, if one was made; only one of this lock counts.
 
     Raises:
-        HubExpertError: the verdict or a licence forbids it, the base is a folder, the assembled folder is not what the
-            lock describes, a text holds what looks like a secret, there is no room for the page, or the Hub refuses.
+        HubExpertError: the verdict, the comparison or a licence forbids it, the base is a folder, the assembled folder
+            is not what the lock describes, a text holds what looks like a secret, there is no room for the page, or the
+            Hub refuses.
     """
-    with _page(lock, folder, repo=repo, force=force, allowed=allowed) as page:
+    with _page(lock, folder, repo=repo, force=force, allowed=allowed, compared=compared) as page:
         return hub.publish(
             repo, page, message=commit_message(lock), private=private, create_pr=create_pr, revision=revision, tag=tag
         )
@@ -64,33 +67,48 @@ def rehearse(
     revision: str | None = None,
     tag: str | None = None,
     allowed: Collection[str] = (),
+    compared: Compared | None = None,
 ) -> Preview:
     """What `publish` with these arguments would do. The Hub is read, and without a token what is public of it.
 
     Raises:
         HubExpertError: `publish` would be refused, as far as can be told without sending anything.
     """
-    with _page(lock, folder, repo=repo, force=force, allowed=allowed) as page:
+    with _page(lock, folder, repo=repo, force=force, allowed=allowed, compared=compared) as page:
         return preview(repo, page, create_pr=create_pr, revision=revision, tag=tag)
 
 
 @contextmanager
-def _page(lock: Lock, folder: Path, *, repo: str, force: bool, allowed: Collection[str]) -> Iterator[Path]:
+def _page(
+    lock: Lock, folder: Path, *, repo: str, force: bool, allowed: Collection[str], compared: Compared | None
+) -> Iterator[Path]:
     """What is sent, once nothing speaks against it: here is all that is checked before."""
-    _check_permitted(lock, force)
+    if not force:
+        _check_worth(lock, compared)
+    _check_permitted(lock)
     _check_folder(lock, folder)
     with _addressed(lock, folder, repo) as page:
         refuse_secrets(page, hub.token(), allowed)
         yield page
 
 
-def _check_permitted(lock: Lock, force: bool) -> None:
-    """See that the verdict, the licences and the base permit that others get it; only the verdict can be overruled."""
-    if lock.report.verdict != "ship" and not force:
+def _check_worth(lock: Lock, compared: Compared | None) -> None:
+    """See that the verdict is for it, and that it is not known to be worse than what it would replace."""
+    if lock.report.verdict != "ship":
         raise HubExpertError(
             f"The verdict is `{lock.report.verdict}`: {lock.report.sentence}",
             fix="hubexpert publish --force  (publishes it nevertheless; the card keeps the verdict)",
         )
+    if compared and compared.outcome == "worse" and compared.lock == digest_of(lock):
+        raise HubExpertError(
+            compared.sentence,
+            fix="keep what is published, or change the recipe and `hubexpert run --compare published`; "
+            "hubexpert publish --force publishes it nevertheless",
+        )
+
+
+def _check_permitted(lock: Lock) -> None:
+    """See that the licences and the base permit that others get it; nothing overrules that."""
     check_licenses(lock)
     if is_folder(lock.base.repo):
         raise HubExpertError(
@@ -120,8 +138,7 @@ def _addressed(lock: Lock, folder: Path, repo: str) -> Iterator[Path]:
 def commit_message(lock: Lock) -> str:
     """One line that is the same for equal locks."""
     task = plain(parse_recipe(lock.recipe, name="the recipe in the lock").task.name)
-    base, digest = plain(shown_name(lock.base.repo)), digest_of(lock)[:DIGITS]
-    return f"{task}: {len(lock.build.experts)} experts on {base} (lock {digest})"
+    return titled(f"{task}: {len(lock.build.experts)} experts on {plain(shown_name(lock.base.repo))}", lock)
 
 
 def _check_folder(lock: Lock, folder: Path) -> None:

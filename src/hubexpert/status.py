@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubexpert import hub
-from hubexpert.lock import DEFAULT_LOCK, Lock, holds, locked_recipe, read_lock
+from hubexpert.licenses import conflicts, parts
+from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, locked_recipe, named_in, read_lock
 from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
-from hubexpert.records import Record
+from hubexpert.records import Record, Source
 from hubexpert.shots import digest, read_task
-from hubexpert.upstream import changes, upstream
+from hubexpert.upstream import Change, Upstream, changes, now_all, upstream
 
 
 class Status(Record):
@@ -20,12 +21,13 @@ class Status(Record):
     unchecked: tuple[str, ...] = ()
 
 
-def status(recipe_path: Path, *, offline: bool = False) -> Status:
+def status(recipe_path: Path, *, offline: bool = False, discover: bool = False) -> Status:
     """Whether another run would find something new to do.
 
     Args:
         recipe_path: the recipe; the lock lies beside it.
         offline: ask nothing upstream: only recipe and examples are compared.
+        discover: look for adapters of the base that the lock does not know, too.
 
     Raises:
         HubExpertError: recipe, lock or examples cannot be read, or the Hub cannot be reached.
@@ -39,9 +41,12 @@ def status(recipe_path: Path, *, offline: bool = False) -> Status:
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
     if not offline:
-        found = (change for one in upstream(lock) for change in changes(one))
-        reasons += [change.sentence for change in found if change.kind != "renamed"]  # old names lead to the new ones
+        reasons += _upstream_reasons(recipe, lock)
         reasons += _published_reasons(recipe, lock)
+        if discover:
+            from hubexpert.newcomers import newcomer_reasons
+
+            reasons += newcomer_reasons(recipe, read_task(recipe, recipe_path.parent).shots, lock)
     return Status(
         state="stale" if reasons else "fresh", reasons=tuple(reasons), unchecked=tuple(_unchecked(lock, offline))
     )
@@ -82,13 +87,47 @@ def _example_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
         yield "the held-out examples changed"
 
 
+def _upstream_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
+    """What became of the sources, and which of their new licences no longer go together."""
+    sources = upstream(lock)
+    found = now_all(sources)
+    for one, present in zip(sources, found, strict=True):
+        yield from (_with_advice(change, one, recipe) for change in changes(one, present))
+    if recipe.publish.license:
+        return
+    licenses = {
+        one.pinned: one.pinned.model_copy(update={"license": present.license})
+        for one, present in zip(sources, found, strict=True)
+        if isinstance(present, Source)
+    }
+    before, pinned = conflicts(parts(lock)), parts(lock)
+    for why in conflicts([licenses.get(part, part) for part in pinned]):
+        if why not in before:
+            yield f"the licences conflict now, so a new build could not be published: {why}"
+
+
+def _with_advice(change: Change, one: Upstream, recipe: Recipe) -> str:
+    """The change; where the recipe names a repository by its former name, what to write there."""
+    data = recipe.data
+    named = (recipe.base, *data.datasets, *(data.knowledge.sources if data.knowledge else ()), *recipe.discover.include)
+    known = {name.partition("@")[0].strip().lower() for name in named}
+    advised = change.kind == "renamed" and one.pinned.repo.lower() in known
+    return f"{change.sentence}: name it so in the recipe" if advised else change.sentence
+
+
 def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
-    """Whether the repository that the recipe names carries this lock."""
+    """Whether the repository that the recipe names carries this lock.
+
+    One request where its newest commit names this lock; of another one the lock itself is read.
+    """
     repo = recipe.publish.repo
     if repo is None:
         return
     try:
-        head = hub.look(repo).source
+        head, title = hub.newest(repo)
+        named = named_in(title)
+        if named and digest_of(lock).startswith(named):
+            return
         published = hub.download(head, [DEFAULT_LOCK]) / DEFAULT_LOCK
     except hub.SourceError as error:
         if error.kind == "failing":

@@ -1,6 +1,8 @@
 """What an expert rests on, and what became of it on the Hub since it was pinned."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +13,7 @@ from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Source
 
 CONFIG = {"the base": "config.json", "the expert": "adapter_config.json"}
+PARALLEL = 8
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Change:
         sentence: that tells it.
     """
 
-    kind: Literal["missing", "gated", "broken", "renamed", "moved", "licence"]
+    kind: hub.SourceError.Kind | Literal["renamed", "moved", "licence"]
     sentence: str
 
 
@@ -61,26 +64,53 @@ def upstream(lock: Lock) -> tuple[Upstream, ...]:
     )
 
 
-def changes(one: Upstream) -> Iterator[Change]:
-    """What became of it, at the revision that the recipe asked for; one request, two where it is gated.
+def now(one: Upstream) -> Source | hub.SourceError:
+    """The source as it is at the revision that the recipe asked for, or why it cannot be had.
+
+    One request; two where it is gated and has not moved.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
     try:
-        now = _now(one)
+        return _looked_at(one)
     except hub.SourceError as error:
         if error.kind == "failing":
             raise
-        yield Change(error.kind, f"{one.name}: {error.message}")
+        return error
+
+
+def now_all(sources: Sequence[Upstream]) -> list[Source | hub.SourceError]:
+    """What `now` gives of each, side by side; of an owner that several belong to, the Hub is asked once.
+
+    What such a listing does not hold (it is gone, gated, renamed, or one of very many) is asked for by itself.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached.
+    """
+    owners = Counter(_owner(one) for one in sources)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        try:
+            listings = pool.map(_heads, [key for key, n in owners.items() if n > 1 and key[0]])
+            known = {(head.source.repo_type, head.source.repo.lower()): head for found in listings for head in found}
+            return list(pool.map(lambda one: _told(one, known.get(_key(one))) or now(one), sources))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def changes(one: Upstream, found: Source | hub.SourceError) -> Iterator[Change]:
+    """What became of it, given what `now` found."""
+    if isinstance(found, hub.SourceError):
+        yield Change(found.kind, f"{one.name}: {found.message}")
         return
     then = one.pinned
-    if not f"/{now.repo}".lower().endswith(f"/{then.repo}".lower()):  # `gpt2` is no other name
-        yield Change("renamed", f"{one.name} is called {now.repo} now")
-    if now.revision != then.revision:
-        yield Change("moved", f"{one.name} moved from {then.revision[:8]} to {now.revision[:8]}")
-    if now.license != then.license:
-        told = f"from {then.license or 'none'} to {now.license or 'none'}"
+    if not f"/{found.repo}".lower().endswith(f"/{then.repo}".lower()):  # `gpt2` is no other name
+        yield Change("renamed", f"{one.name} is called {found.repo} now")
+    if found.revision != then.revision:
+        yield Change("moved", f"{one.name} moved from {then.revision[:8]} to {found.revision[:8]}")
+    if found.license != then.license:
+        told = f"from {then.license or 'none'} to {found.license or 'none'}"
         yield Change("licence", f"{one.name} changed its licence {told}")
 
 
@@ -100,7 +130,7 @@ def is_lost(one: Upstream) -> bool:
     return False
 
 
-def _now(one: Upstream) -> Source:
+def _looked_at(one: Upstream) -> Source:
     """The source as it is now. Not `hub.resolve`: that falls back on the cache when the Hub cannot be reached."""
     if one.pinned.repo_type == "dataset":
         return hub.look_dataset(one.pinned.repo, one.asked).source
@@ -108,6 +138,28 @@ def _now(one: Upstream) -> Source:
     if listing.gated and listing.source.revision == one.pinned.revision:
         hub.read_json(one.pinned, CONFIG[one.role])  # whether a gated repository is open to us shows only at a file
     return listing.source
+
+
+def _heads(owner: tuple[str, Literal["model", "dataset"]]) -> tuple[hub.Head, ...]:
+    """What a listing of the owner tells; nothing where the Hub refuses it: each source is then asked for by itself."""
+    try:
+        return hub.heads(*owner)
+    except hub.SourceError:
+        return ()
+
+
+def _owner(one: Upstream) -> tuple[str, Literal["model", "dataset"]]:
+    """Whose it is, where a listing could tell of it: empty where the recipe asked for a revision."""
+    return "" if one.asked else one.pinned.repo.rpartition("/")[0], one.pinned.repo_type
+
+
+def _key(one: Upstream) -> tuple[Literal["model", "dataset"], str]:
+    return one.pinned.repo_type, one.pinned.repo.lower()
+
+
+def _told(one: Upstream, head: hub.Head | None) -> Source | None:
+    """The source as a listing tells it; None where it has to be asked for."""
+    return head.source if head and not head.gated and not one.asked else None
 
 
 def _asked(entries: tuple[str, ...]) -> dict[str, str | None]:

@@ -139,7 +139,11 @@ def test_files_of_ones_own_are_named_and_not_published(project: Callable[..., Pa
     facts = tmp_path / "own" / "facts.txt"
     facts.write_text("\n".join(fact(place) for place in range(24)))
     path = laid_out(project, {"sources": [str(facts)], "words": 8, "overlap": 0}, reranker=None)
-    pipeline.run(pipeline.open_project(path, quiet=True))
+    opened = pipeline.open_project(path, quiet=True)
+    lock = pipeline.run(opened)
+    assert run("publish", "--recipe", str(path), "--force", "--quiet") == 0
+    compared = pipeline.compared(opened, lock)  # its author has them, so a new one can be compared with it
+    assert (compared.outcome, compared.difference, compared.n) == ("not-worse", 0, lock.report.system("routed").n)
     published = path.parent / ".hubexpert/publish"
     told = "".join(file.read_text() for file in published.iterdir() if file.suffix in (".json", ".md", ".lock"))
     assert str(tmp_path) not in told and "./facts.txt" in told

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option("--tag", metavar="NAME", help="Tag the commit once it is there. A tag is never moved.")
 @click.option("--create-pr", is_flag=True, help="Open a pull request instead of committing to a branch.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show what would change on the Hub, send nothing.")
-@click.option("--force", is_flag=True, help="Publish although the verdict is not `ship`.")
+@click.option(
+    "--force", is_flag=True, help="Publish although the verdict is not `ship`, or it is worse than what is published."
+)
 @click.option("--private/--no-private", default=None, help="Whether a missing repository is made private.")
 @click.option(
     "--allow-secret",
@@ -53,6 +55,7 @@ def publish(
     from hubexpert.errors import HubExpertError
     from hubexpert.lock import DEFAULT_LOCK, read_lock
     from hubexpert.recipe import read_recipe
+    from hubexpert.records import Compared
     from hubexpert.workspace import WORKSPACE, Workspace
 
     wanted = read_recipe(recipe)
@@ -67,6 +70,7 @@ def publish(
     hint_older_recipe(recipe, out)
     hub.show_progress(not out.quiet)
     with workspace.locked():
+        compared = workspace.stored(publishing.COMPARED, Compared)
         if dry_run:
             rehearsed = publishing.rehearse(
                 lock,
@@ -77,6 +81,7 @@ def publish(
                 revision=revision,
                 tag=tag,
                 allowed=allowed,
+                compared=compared,
             )
         else:
             published = publishing.publish(
@@ -89,6 +94,7 @@ def publish(
                 revision=revision,
                 tag=tag,
                 allowed=allowed,
+                compared=compared,
             )
     if dry_run:
         _show_preview(rehearsed, target, out)

@@ -12,17 +12,20 @@ STALE = 3
 @click.command()
 @recipe_option
 @click.option("--offline", is_flag=True, help="Ask nothing upstream: compare only the recipe and the examples.")
+@click.option("--discover", is_flag=True, help="Look for new adapters of the base, too: they make it stale.")
 @output_options
 @click.pass_context
-def status(ctx: click.Context, recipe: Path, offline: bool, out: Out) -> None:
+def status(ctx: click.Context, recipe: Path, offline: bool, discover: bool, out: Out) -> None:
     """Tell whether the published expert is fresh: exit code 0, or 3 when it is stale."""
     from hubexpert import hub
     from hubexpert.errors import HubExpertError
     from hubexpert.status import status as compare
 
+    if discover and offline:
+        raise click.UsageError("--discover asks the Hub: it does not go with --offline.")
     offline = offline or hub.offline()
     try:
-        found = compare(recipe, offline=offline)
+        found = compare(recipe, offline=offline, discover=discover)
     except HubExpertError as error:
         out.records([{"state": "error", "reasons": [error.message]}])
         raise

@@ -10,6 +10,7 @@ from hubexpert.hub.card import card_fault
 from hubexpert.hub.changes import FileChange
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
+from hubexpert.hub.heads import Head, heads, newest
 from hubexpert.hub.look import Listing, ModelPage, kept, look, model_pages, resolve, search, titles
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import Comparison, compare, publish
@@ -24,6 +25,7 @@ __all__ = [
     "CursorError",
     "DatasetListing",
     "FileChange",
+    "Head",
     "Header",
     "Listing",
     "ModelPage",
@@ -41,11 +43,13 @@ __all__ = [
     "every_row",
     "first_rows",
     "forget",
+    "heads",
     "identity",
     "kept",
     "look",
     "look_dataset",
     "model_pages",
+    "newest",
     "offline",
     "publish",
     "read_json",

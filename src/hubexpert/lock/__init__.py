@@ -1,6 +1,16 @@
 """The lock `hubexpert.lock`: what was resolved and measured. The card is a pure function of it."""
 
-from hubexpert.lock.file import canonical, digest_of, holds, read_lock, render_lock, write_lock
+from hubexpert.lock.file import (
+    DIGITS,
+    canonical,
+    digest_of,
+    holds,
+    named_in,
+    read_lock,
+    render_lock,
+    titled,
+    write_lock,
+)
 from hubexpert.lock.kept import (
     locked_data,
     locked_discovery,
@@ -16,6 +26,7 @@ from hubexpert.lock.whole import DEFAULT_LOCK, LOCK_VERSION, Lock, LockedData, t
 
 __all__ = [
     "DEFAULT_LOCK",
+    "DIGITS",
     "LOCK_VERSION",
     "Lock",
     "LockedData",
@@ -27,11 +38,13 @@ __all__ = [
     "locked_kard",
     "locked_recipe",
     "locked_scores",
+    "named_in",
     "read_lock",
     "render_lock",
     "schema_text",
     "shortened",
     "taken",
+    "titled",
     "trained_digest",
     "unplaced",
     "used",

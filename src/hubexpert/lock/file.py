@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from hubexpert.errors import HubExpertError
 from hubexpert.lock.versions import raised
 from hubexpert.lock.whole import LOCK_VERSION, Lock
 from hubexpert.workspace import write_atomically
+
+DIGITS = 12  # of a lock's digest in a commit's title
+TITLE = re.compile(rf"\(lock ([0-9a-f]{{{DIGITS}}})\)")
 
 
 def render_lock(lock: Lock) -> str:
@@ -24,6 +28,17 @@ def canonical(value: Any) -> str:
 def digest_of(lock: Lock) -> str:
     """The SHA-256 of the lock's canonical text."""
     return hashlib.sha256(render_lock(lock).encode()).hexdigest()
+
+
+def titled(text: str, lock: Lock) -> str:
+    """The title of the commit that publishes this lock: the text, and the beginning of the lock's digest."""
+    return f"{text} (lock {digest_of(lock)[:DIGITS]})"
+
+
+def named_in(title: str) -> str | None:
+    """The first digits of the digest of the lock that a commit's title names; None where it names none."""
+    found = TITLE.search(title)
+    return found[1] if found else None
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -2,6 +2,7 @@
 
 from hubexpert.pipeline.ablation import ablation
 from hubexpert.pipeline.data import data, draw_data
+from hubexpert.pipeline.gate import compared, rival
 from hubexpert.pipeline.mixture import build, contest, spoken
 from hubexpert.pipeline.pool import discover, rationales, score, select, teacher
 from hubexpert.pipeline.project import Project, open_project, part, task
@@ -12,6 +13,7 @@ __all__ = [
     "Project",
     "ablation",
     "build",
+    "compared",
     "contest",
     "data",
     "discover",
@@ -22,6 +24,7 @@ __all__ = [
     "open_project",
     "part",
     "rationales",
+    "rival",
     "run",
     "score",
     "select",

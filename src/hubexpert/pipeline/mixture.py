@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert import hub
+from hubexpert.errors import HubExpertError
 from hubexpert.pipeline import kard
 from hubexpert.pipeline.methods import answer_distances, encoder_of
 from hubexpert.pipeline.pool import select
@@ -45,7 +46,10 @@ def build(project: Project) -> Build:
 
         def fill(folder: Path) -> None:
             lesson, beacons = _lesson(project, checkpoints), _beacons(project, trained_on.examples)
-            built = build_mixture(project.model, project.base, selection.chosen, lesson, folder, beacons=beacons)
+            try:
+                built = build_mixture(project.model, project.base, selection.chosen, lesson, folder, beacons=beacons)
+            except hub.SourceError as error:
+                raise error if error.kind == "failing" else _gone(error) from error
             kard.put_beside(project, folder)
             made.append(built.model_copy(update={"files": digests(folder)}))
 
@@ -57,6 +61,14 @@ def build(project: Project) -> Build:
         result, _ = project.workspace.step("build", inputs, produce, Build, again=True)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+def _gone(error: hub.SourceError) -> HubExpertError:
+    """What is told where a source that was had before is gone from the Hub, and not in the cache."""
+    return HubExpertError(
+        f"{error.message} The mixture rests on it, and at its pinned commit it is not in the cache, either.",
+        fix="hubexpert run --refresh  (takes what there is now)",
+    )
 
 
 def _whole(folder: Path, made: Build) -> bool:

@@ -49,6 +49,7 @@ from hubexpert.records.mixture import Build, ExpertRecord, Spoken, TokenShares, 
 from hubexpert.records.record import Record, Refused, Revision, Source
 from hubexpert.records.report import (
     AblationRow,
+    Compared,
     Contribution,
     Contributions,
     Cost,
@@ -73,6 +74,7 @@ __all__ = [
     "Build",
     "Candidate",
     "ColumnMap",
+    "Compared",
     "Contribution",
     "Contributions",
     "Cost",

@@ -118,6 +118,20 @@ class Report(Record):
         raise KeyError(name)
 
 
+class Compared(Record):
+    """The new routed mixture against the published one on the same held-out rows: paired, with a 95 % interval."""
+
+    lock: str = Field(description="the SHA-256 of the new lock")
+    published: str | None = Field(default=None, description="the published one, `owner/name@commit`")
+    outcome: Literal["better", "worse", "not-worse", "nothing-published", "unknown"]
+    sentence: str
+    difference: float | None = Field(default=None, description="new minus published; None where none was measured")
+    low: float | None = None
+    high: float | None = None
+    p: float | None = Field(default=None, description="as of a `Difference`")
+    n: int = Field(default=0, description="held-out rows")
+
+
 class Published(Record):
     """Where the mixture went: `changed` is False when the repository already held exactly this."""
 

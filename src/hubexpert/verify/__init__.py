@@ -1,7 +1,6 @@
 """Whether a published expert is what it says: files, lock, card, sources, and on request the measurement again."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 from hubexpert.errors import HubExpertError
@@ -18,7 +17,7 @@ from hubexpert.verify.locked import commit_check, lock_check
 from hubexpert.verify.page import page_checks
 from hubexpert.verify.sources import source_checks
 
-__all__ = ["Check", "Copy", "Outcome", "State", "open_copy", "state", "verify"]
+__all__ = ["Check", "Copy", "Outcome", "State", "checked", "open_copy", "state", "verify"]
 
 
 def verify(copy: Copy, *, test: Path | None = None, offline: bool = False, quiet: bool = False) -> Iterator[Check]:
@@ -38,9 +37,8 @@ def verify(copy: Copy, *, test: Path | None = None, offline: bool = False, quiet
     if lock is None:
         return
     examples = _examples(lock, test) if test else ()
-    checks = [first, commit_check(copy, offline=offline)]
-    yield checks[-1]
-    for check in chain(file_checks(lock, copy), content_checks(lock, copy)):
+    checks = [first]
+    for check in _own_checks(lock, copy, offline=offline):
         checks.append(check)
         yield check
     yield from page_checks(lock, copy, offline=offline)
@@ -48,6 +46,32 @@ def verify(copy: Copy, *, test: Path | None = None, offline: bool = False, quiet
     if test:
         wrong = any(check.wrong for check in checks)
         yield from _measured_again(lock, copy, examples, wrong=wrong, quiet=quiet)
+
+
+def checked(copy: Copy, *, offline: bool = False) -> tuple[Lock, Path]:
+    """The lock of a published expert, and the folder with its files, of which all are those of the lock.
+
+    Raises:
+        HubExpertError: it is not what its lock says, or a file cannot be had.
+    """
+    first, lock = lock_check(copy)
+    found = [first, *(_own_checks(lock, copy, offline=offline) if lock else ())]
+    bad = next((one for one in found if one.wrong or (one.check == "file" and one.outcome != "ok")), None)
+    if lock is None or bad:
+        bad = bad or first
+        what = f"{bad.check} {bad.about}".strip()
+        raise HubExpertError(
+            f"{copy.name} is not what its lock says, so it is not loaded ({what}: {bad.what})",
+            fix=f"hubexpert verify {copy.name}  (tells all of it)",
+        )
+    return lock, fetch(copy, DEFAULT_LOCK).parent
+
+
+def _own_checks(lock: Lock, copy: Copy, *, offline: bool) -> Iterator[Check]:
+    """Whether the lock is the published one, and files and contents are those of the lock."""
+    yield commit_check(copy, offline=offline)
+    yield from file_checks(lock, copy)
+    yield from content_checks(lock, copy)
 
 
 def _examples(lock: Lock, test: Path) -> tuple[Example, ...]:

@@ -1,6 +1,7 @@
 """The measurement again: static and routed on a file of examples, by the metric and the protocol of the lock."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
@@ -37,14 +38,45 @@ def evaluation_checks(lock: Lock, folder: Path, test: Sequence[Example], *, quie
     if is_folder(lock.base.repo):
         raise HubExpertError("The base is a folder of the author's machine.", fix="ask the author for it")
     model = load_lm(lock.base, quantize=recipe.quantize)
-    asked = tuple(test)
-    if "kard" in recipe.data.methods:
-        asked = open_knowledge(folder, quiet=quiet).asked(model.tokenizer, test)
+    asked = asked_of(model, lock, folder, test, quiet=quiet)
     longest, apart = lock.report.longest or answer_length(model.tokenizer, test), _apart(lock, test)
     for system in lock.report.systems:
         if system.name in ("static", "routed"):
-            values = _values(model, folder, asked, lock, longest, system.name, quiet)
+            label = f"evaluating {system.name}"
+            with opened(model, folder, routed=system.name == "routed") as form:
+                values = answered(form, asked, lock.scores.metric, longest=longest, label=label, quiet=quiet)
             yield _compared(lock, system, values, apart, seed=recipe.seed)
+
+
+def asked_of(
+    model: Lm, lock: Lock, folder: Path, test: Sequence[Example], *, texts: Sequence[str] = (), quiet: bool
+) -> tuple[Example, ...]:
+    """The examples as this expert is asked: with passages of its own knowledge, where it has any.
+
+    Args:
+        model: whose tokenizer says how many passages fit.
+        lock: the expert's.
+        folder: the expert's files, which have been checked.
+        test: the examples.
+        texts: copies of those texts that are files of the expert's author, in their order.
+        quiet: no progress.
+
+    Raises:
+        HubExpertError: its texts cannot be had.
+    """
+    if "kard" not in parse_recipe(lock.recipe, name="the recipe in the lock").data.methods:
+        return tuple(test)
+    return open_knowledge(folder, texts=texts, quiet=quiet).asked(model.tokenizer, test)
+
+
+@contextmanager
+def opened(model: Lm, folder: Path, *, routed: bool) -> Iterator[Lm]:
+    """The expert in the folder on this base, which is as it was when the block ends."""
+    mixture = load(folder, base=model.model, routed=routed)
+    try:
+        yield Lm(mixture, model.tokenizer)
+    finally:
+        mixture.unload()
 
 
 def _apart(lock: Lock, test: Sequence[Example]) -> str | None:
@@ -56,17 +88,6 @@ def _apart(lock: Lock, test: Sequence[Example]) -> str | None:
     if lock.report.longest is None:
         return "are by a release that did not tell how long answers could be"
     return None
-
-
-def _values(
-    model: Lm, folder: Path, asked: Sequence[Example], lock: Lock, longest: int, name: str, quiet: bool
-) -> tuple[float, ...]:
-    mixture = load(folder, base=model.model, routed=name == "routed")
-    try:
-        form, label = Lm(mixture, model.tokenizer), f"evaluating {name}"
-        return answered(form, asked, lock.scores.metric, longest=longest, label=label, quiet=quiet)
-    finally:
-        mixture.unload()
 
 
 def _compared(lock: Lock, then: SystemScore, values: Sequence[float], apart: str | None, *, seed: int) -> Check:

@@ -2,18 +2,14 @@
 
 import hashlib
 import json
-import re
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import clean
-from hubexpert.lock import DEFAULT_LOCK, Lock, canonical, read_lock, render_lock
-from hubexpert.publish import DIGITS
+from hubexpert.lock import DEFAULT_LOCK, DIGITS, Lock, canonical, named_in, read_lock, render_lock
 from hubexpert.recipe import parse_recipe
 from hubexpert.verify.check import Check
 from hubexpert.verify.copy import Copy, fault, fetch
-
-TITLE = re.compile(rf"\(lock ([0-9a-f]{{{DIGITS}}})\)")
 
 
 def lock_check(copy: Copy) -> tuple[Check, Lock | None]:
@@ -53,7 +49,7 @@ def commit_check(copy: Copy, *, offline: bool) -> Check:
         why = "A folder has no commits." if copy.source is None else "Offline: the commits were not read."
         return Check(check="commit", about="", outcome="unchecked", what=why)
     digest = hashlib.sha256(fetch(copy, DEFAULT_LOCK).read_bytes()).hexdigest()
-    named = next((found[1] for title in hub.titles(copy.source) if (found := TITLE.search(title))), None)
+    named = next((found for title in hub.titles(copy.source) if (found := named_in(title))), None)
     if named is None:
         return Check(check="commit", about="", outcome="unchecked", what="No commit names a lock.")
     if digest.startswith(named):

@@ -6,7 +6,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.escape import shown_name
 from hubexpert.lock import Lock
 from hubexpert.recipe import is_folder
-from hubexpert.upstream import Upstream, changes, is_lost, upstream
+from hubexpert.upstream import Upstream, changes, is_lost, now, upstream
 from hubexpert.verify.check import Check, Outcome
 
 
@@ -30,7 +30,7 @@ def source_checks(lock: Lock, *, offline: bool) -> Iterator[Check]:
 
 
 def _source(one: Upstream) -> Check:
-    found = list(changes(one))
+    found = list(changes(one, now(one)))
     kinds = {change.kind for change in found}
     what = ". ".join(change.sentence.removeprefix(one.role).strip().rstrip(".") for change in found)
     if "missing" in kinds:

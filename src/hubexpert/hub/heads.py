@@ -1,0 +1,70 @@
+"""Where repositories stand now: several of one owner by one request, and the newest commit of a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from huggingface_hub import constants
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
+
+from hubexpert.frontmatter import plain
+from hubexpert.hub.calls import SourceError, call
+from hubexpert.hub.license import stated_license
+from hubexpert.hub.look import COMMIT, text
+from hubexpert.hub.pace import Pace
+from hubexpert.hub.web import get_json, page
+from hubexpert.records import Source
+
+RepoType = Literal["model", "dataset"]
+MOST = 100  # of an owner's repositories
+EXPAND = ("cardData", "gated", "sha", "tags")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A repository at the head of its main branch, with its present licence, and whether it is gated."""
+
+    source: Source
+    gated: bool
+
+
+def heads(owner: str, repo_type: RepoType) -> tuple[Head, ...]:
+    """The owner's most downloaded repositories, at most 100, as this token sees them; one request.
+
+    One that is not among them may exist all the same; one of which the Hub says what cannot be read is left out.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached or refuses.
+    """
+    query = [("author", owner), ("sort", "downloads"), ("limit", str(MOST)), *(("expand", name) for name in EXPAND)]
+    entries = page(f"{repo_type}s", query, pace=Pace(), about=f"the repositories of {owner}").entries
+    return tuple(head for entry in entries if (head := _head(entry, repo_type)))
+
+
+def newest(repo: str) -> tuple[Source, str]:
+    """The model `repo` at the head of its main branch, without its licence, and that commit's title; one request.
+
+    Raises:
+        SourceError: it is missing or gated.
+        HubExpertError: the Hub cannot be reached.
+    """
+    call(lambda: validate_repo_id(repo), repo)
+    raw, _ = get_json(f"{constants.ENDPOINT}/api/models/{repo}/commits/main", repo, pace=Pace())
+    first = raw[0] if isinstance(raw, list) and raw and isinstance(raw[0], dict) else {}
+    commit = first.get("id")
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+        raise SourceError(f"{repo} has no commit.", fix="publish to it first", kind="missing")
+    return Source(repo=repo, revision=commit), text(first.get("title"))
+
+
+def _head(entry: Mapping[str, Any], repo_type: RepoType) -> Head | None:
+    repo, sha, tags, card = (entry.get(key) for key in ("id", "sha", "tags", "cardData"))
+    if not (isinstance(repo, str) and isinstance(sha, str) and COMMIT.fullmatch(sha)):
+        return None
+    try:
+        validate_repo_id(repo)
+    except HFValidationError:
+        return None
+    told = stated_license(tags if isinstance(tags, list) else (), plain(card) if isinstance(card, dict) else {})
+    return Head(Source(repo=repo, revision=sha, license=told, repo_type=repo_type), bool(entry.get("gated")))
