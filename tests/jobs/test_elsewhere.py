@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,16 +26,12 @@ def shown(captured: pytest.CaptureFixture[str]) -> tuple[str, str]:
     return out, err
 
 
+@pytest.mark.slow
 def test_a_run_in_a_job_is_as_if_it_had_run_here(
     project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sent, started, followed, fetched; published from here; and asked for again, nothing is sent or run."""
-    recipe = project(
-        shots=8,
-        experts={"candidates": 2, "count": 1},
-        train={"epochs": 1},
-        evaluate={"contributions": 0},
-    )
+    recipe = project()
     option = ("--recipe", str(recipe))
     assert run(*ON, *option, "--json") == 0
     out, err = shown(capsys)
@@ -48,6 +45,11 @@ def test_a_run_in_a_job_is_as_if_it_had_run_here(
     assert {"README.md", "adapter_model.safetensors", "hubexpert.lock"} <= files
     assert run("status", *option, "--offline") in (0, 3)
     assert "the recipe changed" not in "".join(shown(capsys))
+
+    lock = Path(told["lock"]).read_bytes()
+    assert run("run", *option, "--quiet", "--json") == 0
+    assert Path(told["lock"]).read_bytes() == lock, "a run here finds every stage done"
+    shown(capsys)
 
     before = HfApi().dataset_info(REPO).sha
     assert run(*ON, *option, "--json") == 0
@@ -89,13 +91,18 @@ def test_a_second_call_follows_the_running_job_and_cancel_ends_it(
             break
     second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     assert second.stderr is not None
-    assert "of the same inputs runs: following it" in second.stderr.readline()
+    assert "of the same inputs has not ended: following it" in second.stderr.readline()
+    second.send_signal(signal.SIGINT)
+    _, err = second.communicate(timeout=60)
+    assert "is not followed any longer; it goes on.\nFix: the same command follows it again" in err
+    (recipe.parent / "kshot/train.jsonl").write_text('{"input": "a", "output": "left"}\n' * 9)
+    assert run(*ON, "--recipe", str(recipe)) == 1
+    assert "as it was before has not ended" in shown(capsys)[1]
     assert run("run", "--on", "hf-jobs", "--cancel", "--recipe", str(recipe)) == 0
     assert "Cancelled: http" in shown(capsys)[0]
-    for process in (first, second):
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert "was cancelled." in err
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 1
+    assert "was cancelled." in err
     assert run("run", "--on", "hf-jobs", "--cancel", "--recipe", str(recipe)) == 0
     assert "No job of this recipe runs." in shown(capsys)[0]
     assert not Workspace(recipe.parent / ".hubexpert").journal("scores").read()

@@ -12,10 +12,12 @@ from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
 from hubexpert.hub.folders import Kept, is_safe, keep_folder, kept_file, kept_folder
 from hubexpert.hub.jobs import (
+    LIVE,
+    WAITING,
     Job,
     cancel_job,
-    ended_job,
     hourly_price,
+    job_after,
     live_job,
     log_lines,
     look_job,
@@ -31,7 +33,9 @@ from hubexpert.hub.web import CursorError
 from hubexpert.hub.whole import every_row
 
 __all__ = [
+    "LIVE",
     "PASSING",
+    "WAITING",
     "Comparison",
     "CursorError",
     "DatasetListing",
@@ -52,7 +56,6 @@ __all__ = [
     "card_fault",
     "compare",
     "download",
-    "ended_job",
     "endpoint",
     "every_row",
     "first_rows",
@@ -60,6 +63,7 @@ __all__ = [
     "hourly_price",
     "identity",
     "is_safe",
+    "job_after",
     "keep_folder",
     "kept",
     "kept_file",

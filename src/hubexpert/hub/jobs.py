@@ -13,7 +13,8 @@ from hubexpert.escape import clean, lines
 from hubexpert.hub.calls import ATTEMPTS, CLIENT_ERRORS, FIRST_WAIT, call, cause_of, may_pass, pause, translated
 
 LABEL = "hubexpert"  # whose value tells the jobs of one project from others
-LIVE = ("SCHEDULING", "RUNNING")
+WAITING = ("SCHEDULING",)
+LIVE = (*WAITING, "RUNNING")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 HOURS = {"second": 1 / 3600, "minute": 1 / 60, "hour": 1.0, "day": 24.0}
 POLL = 2.0  # seconds
@@ -108,13 +109,13 @@ def look_job(namespace: str, job_id: str) -> Job:
     return _job(call(lambda: HfApi().inspect_job(job_id=job_id, namespace=namespace), f"job {job_id}"), namespace)
 
 
-def ended_job(namespace: str, job_id: str) -> Job:
-    """The job once it has ended; asks until then.
+def job_after(namespace: str, job_id: str, stages: Sequence[str]) -> Job:
+    """The job once it is in none of these stages any more; asks until then.
 
     Raises:
         HubExpertError: it is gone, or the Hub cannot be reached.
     """
-    while (job := look_job(namespace, job_id)).live:
+    while (job := look_job(namespace, job_id)).stage in stages:
         time.sleep(POLL)
     return job
 

@@ -18,7 +18,6 @@ from hubexpert.workspace import WORKSPACE, Workspace
 
 STORE = "hubexpert-jobs"  # the dataset repository, of the namespace that pays
 STEP = "job"  # of the workspace
-DOING = {"SCHEDULING": "waits for a machine", "RUNNING": "runs"}
 
 Tell = Callable[[str], None]
 
@@ -70,14 +69,14 @@ def run_elsewhere(recipe_path: Path, machine: Machine, *, again: bool, tell: Tel
         with workspace.locked():
             job = hub.live_job(namespace, parcel.key)
             kept = None if again or job else _result(repo, parcel.key)
-            if job:
-                tell(f"The job {job.id} of the same inputs {DOING[job.stage]}: following it at {job.url}.")
-            elif kept is None:
-                job = _start(parcel, repo, namespace, machine, token, tell)
+            news = "The job {} of the same inputs has not ended: following it, {}."
+            if job is None and kept is None:
+                _refuse_second(workspace)
+                job, news = _start(parcel, repo, namespace, machine, token, tell), "Started the job {}: {}."
             if job:
                 workspace.write(STEP, parcel.key, Started(id=job.id, namespace=namespace))
     if job:
-        _follow(job, token, tell)
+        _follow(job, news.format(job.id, job.url), (token, *keys(parcel.recipe.data.teacher).values()), tell)
         kept = _result(repo, parcel.key)
     if kept is None:
         raise HubExpertError("The job ended well and left no result.", fix="look at its log, then run it again")
@@ -92,14 +91,34 @@ def cancel(recipe_path: Path) -> str | None:
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
-    started = Workspace(recipe_path.parent / WORKSPACE).stored(STEP, Started)
-    if started is None:
-        return None
-    job = hub.look_job(started.namespace, started.id)
-    if not job.live:
+    job = _last(Workspace(recipe_path.parent / WORKSPACE))
+    if job is None:
         return None
     hub.cancel_job(job.namespace, job.id)
     return job.url
+
+
+def _last(workspace: Workspace) -> hub.Job | None:
+    """The job that was started last, while it has not ended."""
+    started = workspace.stored(STEP, Started)
+    if started is None:
+        return None
+    try:
+        job = hub.look_job(started.namespace, started.id)
+    except hub.SourceError as error:
+        if error.kind != "missing":
+            raise
+        return None
+    return job if job.live else None
+
+
+def _refuse_second(workspace: Workspace) -> None:
+    """See that no job runs for this recipe as it was before: it would be paid for and its result not fetched."""
+    if job := _last(workspace):
+        raise HubExpertError(
+            f"The job {job.id} of this recipe as it was before has not ended ({job.url}).",
+            fix="hubexpert run --on hf-jobs --cancel  ends it; or keep the recipes in folders of their own",
+        )
 
 
 def _result(repo: str, key: str) -> hub.Kept | None:
@@ -118,7 +137,7 @@ def _start(parcel: Parcel, repo: str, namespace: str, machine: Machine, token: s
     sent = hub.kept_folder(repo, f"{parcel.key}/{IN}")
     if sent is None or MANIFEST not in sent.sizes:
         hub.keep_folder(repo, f"{parcel.key}/{IN}", parcel.folder, message=f"The recipe and examples of {parcel.key}")
-    job = hub.start_job(
+    return hub.start_job(
         namespace,
         parcel.key,
         image=IMAGE,
@@ -134,20 +153,22 @@ def _start(parcel: Parcel, repo: str, namespace: str, machine: Machine, token: s
         flavor=machine.flavor,
         seconds=machine.seconds,
     )
-    tell(f"Started the job {job.id}: {job.url}.")
-    return job
 
 
-def _follow(job: hub.Job, token: str, tell: Tell) -> None:
-    """Show the job's log until it ends.
+def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> None:
+    """Tell what became of it so far, then its log, without the secrets, until it ends.
 
     Raises:
         HubExpertError: it failed or was cancelled, or it is not followed any longer and goes on.
     """
     try:
+        tell(news)
+        if job.stage in hub.WAITING:
+            tell("It waits for a machine.")
+            hub.job_after(job.namespace, job.id, hub.WAITING)
         for line in hub.log_lines(job.namespace, job.id):
-            tell(line.replace(token, "***"))
-        ended = hub.ended_job(job.namespace, job.id)
+            tell(_without(line, secrets))
+        ended = hub.job_after(job.namespace, job.id, hub.LIVE)
     except KeyboardInterrupt:
         raise _left(job, "") from None
     except HubExpertError as error:
@@ -160,6 +181,12 @@ def _follow(job: hub.Job, token: str, tell: Tell) -> None:
             f"The job {job.id} failed{why}.".replace("..", "."),
             fix=f"mend what its log says ({job.url}); the same command goes on where it stopped",
         )
+
+
+def _without(line: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        line = line.replace(secret, "***")
+    return line
 
 
 def _left(job: hub.Job, why: str) -> HubExpertError:

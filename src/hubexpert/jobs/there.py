@@ -53,7 +53,10 @@ def _arrive(repo: str, key: str, folder: Path) -> Path:
     project = unpack(folder).parent
     before = hub.kept_folder(repo, f"{key}/{OUT}")
     if before is not None and OUTCOME in before.sizes:
-        restore(before, project)
+        try:
+            restore(before, project)
+        except HubExpertError as error:
+            print(f"Starting afresh. {error.message}", flush=True)  # noqa: T201
     return project
 
 
