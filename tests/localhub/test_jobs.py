@@ -51,7 +51,7 @@ def test_it_fails_is_cancelled_and_runs_out_of_time_as_on_the_hub(alice: HfApi) 
     for line in alice.fetch_job_logs(job_id=cancelled.id, follow=True):
         if line == "ready":
             alice.cancel_job(job_id=cancelled.id)
-    assert list(alice.fetch_job_logs(job_id=cancelled.id)) == ["ready", "asked"]
+    assert "asked" in list(alice.fetch_job_logs(job_id=cancelled.id, follow=True))
     ended = {job.id: alice.wait_for_job(job.id).status for job in (failed, late, cancelled)}
     assert (ended[failed.id].stage, ended[failed.id].message) == ("ERROR", "Job failed with exit code: 3")
     assert (ended[late.id].stage, ended[late.id].message) == ("ERROR", "Job timeout")

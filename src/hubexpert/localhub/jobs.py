@@ -45,7 +45,7 @@ class Job:
     message: str | None = None
     finished: str | None = None
     log: list[tuple[str, str]] = field(default_factory=list)
-    process: "subprocess.Popen[str] | None" = None
+    process: "subprocess.Popen[bytes] | None" = None
 
     def shown(self) -> dict[str, Any]:
         """The job as the API tells it."""
@@ -85,8 +85,6 @@ class Jobs:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -132,7 +130,7 @@ class Jobs:
         for job in running:
             self.cancel(job)
 
-    def _attend(self, job: Job, process: "subprocess.Popen[str]", folder: "tempfile.TemporaryDirectory[str]") -> None:
+    def _attend(self, job: Job, process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]") -> None:
         """Read the log until the end, and tell how it ended."""
         timer = threading.Timer(job.order.timeout, self._expire, (job,))
         timer.daemon = True
@@ -141,7 +139,7 @@ class Jobs:
         with process.stdout as output:
             for line in output:
                 if len(job.log) < LONGEST:
-                    job.log.append((timestamp(), line.rstrip("\n")))
+                    job.log.append((timestamp(), line.decode(errors="replace").rstrip("\n")))
         code = process.wait()
         timer.cancel()
         folder.cleanup()
@@ -182,7 +180,7 @@ def _end(job: Job) -> None:
     threading.Thread(target=kill, daemon=True).start()
 
 
-def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+def _signal(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
