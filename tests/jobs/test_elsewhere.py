@@ -15,6 +15,7 @@ from hubexpert import hub
 from hubexpert.workspace import Workspace
 from tests.commands import run
 from tests.conftest import WRITE_TOKEN
+from tests.test_light import light
 
 ON = ("run", "--on", "hf-jobs", "--flavor", "local", "--timeout", "10m")
 REPO = "tester/hubexpert-jobs"
@@ -52,10 +53,10 @@ def test_a_run_in_a_job_is_as_if_it_had_run_here(
     shown(capsys)
 
     before = HfApi().dataset_info(REPO).sha
-    assert run(*ON, *option, "--json") == 0
-    out, err = shown(capsys)
-    assert json.loads(out) == told
-    assert "Started" not in err
+    again = light(recipe.parent, *ON, *option, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == told
+    assert "Started" not in again.stderr
     assert HfApi().dataset_info(REPO).sha == before
     assert HfApi().dataset_info(REPO).private
 
