@@ -1,10 +1,12 @@
 """A base with two random adapters, and projects on them that take little time."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from hubexpert.localhub import Store
@@ -24,19 +26,29 @@ def pool(store: "Store", tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def project(pool: None, tmp_path: Path) -> Callable[..., Path]:
+def project(tmp_path: Path) -> Callable[..., Path]:
     """Makes a project folder and returns its recipe; keyword arguments are laid over the recipe."""
-    from tests.pipeline.world import rows, write_jsonl, write_project
 
     def make(**settings: Any) -> Path:
-        quick = {
+        for name, start, count in (("train", 0, 8), ("test", 100, 12)):
+            rows = (
+                {"input": f"{'ab'[i % 2]}{i}", "output": ("left", "right")[i % 2]} for i in range(start, start + count)
+            )
+            place = tmp_path / f"kshot/{name}.jsonl"
+            place.parent.mkdir(exist_ok=True)
+            place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        recipe = {
             "base": BASE,
+            "task": {"name": "toy", "instruction": "Sort.", "shots": "kshot/train.jsonl", "test": "kshot/test.jsonl"},
+            "discover": {"exclude": ["tester/test_*"]},
             "experts": {"candidates": 2, "count": 1},
-            "train": {"epochs": 1},
+            "train": {"epochs": 1, "learning_rate": 1e-3, "folds": 0, "shared_rank": 4},
             "evaluate": {"contributions": 0},
+            "publish": {"repo": f"tester/{tmp_path.name}"},
+            **settings,
         }
-        recipe = write_project(tmp_path, repo=f"tester/{tmp_path.name}", shots=8, **{**quick, **settings})
-        write_jsonl(tmp_path / "kshot/test.jsonl", rows(12, 100))
-        return recipe
+        path = tmp_path / "hubexpert.yaml"
+        path.write_text(yaml.safe_dump(recipe))
+        return path
 
     return make

@@ -29,7 +29,7 @@ def shown(captured: pytest.CaptureFixture[str]) -> tuple[str, str]:
 
 @pytest.mark.slow
 def test_a_run_in_a_job_is_as_if_it_had_run_here(
-    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    pool: None, project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sent, started, followed, fetched; published from here; and asked for again, nothing is sent or run."""
     recipe = project()

@@ -10,6 +10,7 @@ IMAGE = "python:3.11.13-bookworm"  # PyPI's torch brings CUDA along; the driver 
 REPO, KEY, OPTIONS, SECONDS, BEGUN = (
     f"HUBEXPERT_JOB_{name}" for name in ("REPO", "KEY", "OPTIONS", "SECONDS", "BEGUN")
 )
+IN, OUT = "in", "out"  # folders of the repository, below the parcel's key
 PIP = ("python", "-m", "pip", "install", "--quiet", "--root-user-action", "ignore")
 
 

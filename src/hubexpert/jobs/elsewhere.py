@@ -8,10 +8,9 @@ from pathlib import Path
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.jobs.barriers import keys
-from hubexpert.jobs.command import IMAGE, KEY, OPTIONS, REPO, SECONDS, command
+from hubexpert.jobs.command import IMAGE, IN, KEY, OPTIONS, OUT, REPO, SECONDS, command
 from hubexpert.jobs.outcome import OUTCOME, fetch, outcome
 from hubexpert.jobs.parcel import MANIFEST, Parcel, pack
-from hubexpert.jobs.there import IN, OUT
 from hubexpert.lock import DEFAULT_LOCK, Lock
 from hubexpert.records import Record
 from hubexpert.workspace import WORKSPACE, Workspace

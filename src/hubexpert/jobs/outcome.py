@@ -29,6 +29,7 @@ class Outcome(Record):
 
 def collect(project: Path, target: Path, code: int) -> None:
     """Copy what a run in the folder `project` has left into `target`, with its list."""
+    target.mkdir(parents=True, exist_ok=True)
     for name, path in _left(project):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)

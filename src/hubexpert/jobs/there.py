@@ -15,11 +15,10 @@ from types import FrameType
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
-from hubexpert.jobs.command import BEGUN, KEY, OPTIONS, REPO, SECONDS
+from hubexpert.jobs.command import BEGUN, IN, KEY, OPTIONS, OUT, REPO, SECONDS
 from hubexpert.jobs.outcome import OUTCOME, collect, restore
 from hubexpert.jobs.parcel import unpack
 
-IN, OUT = "in", "out"  # folders of the repository, below the parcel's key
 RESERVE = (0.1, 600.0)  # of the time, and at most so many seconds, for keeping what there is
 GRACE = 5.0  # seconds between asking the run to end and ending it
 STOPPED = 143  # the exit code of a run that was asked to end
