@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="hubexpert-tests-")
     config.stash[FOLDER] = folder
     command = [sys.executable, "-m", "hubexpert", "hub", "serve", "--root", f"{folder.name}/hub", "--port", "0"]
+    command += ["--jobs"]
     for token in (f"{WRITE_TOKEN}:tester:write", f"{READ_TOKEN}:reader:read", f"{OTHER_TOKEN}:other:write"):
         command += ["--token", token]
     with Path(folder.name, "hub.log").open("w") as log:

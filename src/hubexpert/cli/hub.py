@@ -30,19 +30,22 @@ def hub() -> None:
     metavar="TOKEN:USER:read|write",
     help="May be repeated.",
 )
+@click.option("--jobs", is_flag=True, help="Run jobs as processes of yours, for whoever has a token to write.")
 @output_options
-def serve(root: Path, host: str, port: int, tokens: tuple[str, ...], out: Out) -> None:
+def serve(root: Path, host: str, port: int, tokens: tuple[str, ...], jobs: bool, out: Out) -> None:
     """Serve the store until interrupted. The first line of output is the endpoint, for HF_ENDPOINT."""
     from hubexpert.localhub import serve as serve_until_stopped
     from hubexpert.localhub.hosts import is_loopback
 
     if not is_loopback(host):
         out.hint(f"Warning: {host} can be reached from other machines, over HTTP without encryption.")
+        if jobs:
+            out.hint("Warning: whoever has a token to write runs commands as you on this machine.")
 
     def announce(endpoint: str) -> None:
         _show(out, endpoint, {"endpoint": endpoint})
 
-    serve_until_stopped(root, host, port, [_token(spec) for spec in tokens], announce)
+    serve_until_stopped(root, host, port, [_token(spec) for spec in tokens], announce, jobs=jobs)
 
 
 @hub.command()

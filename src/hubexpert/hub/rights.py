@@ -32,14 +32,19 @@ def token() -> str | None:
         raise
 
 
-def require_token() -> None:
-    """See that there is a token.
+def require_token(what: str = "Publishing") -> str:
+    """The token that the client sends.
+
+    Args:
+        what: needs it, as the message tells.
 
     Raises:
         HubExpertError: there is none.
     """
-    if not token():
-        raise HubExpertError("Publishing needs a Hub token and there is none.", fix=LOGIN)
+    found = token()
+    if not found:
+        raise HubExpertError(f"{what} needs a Hub token and there is none.", fix=LOGIN)
+    return found
 
 
 def writing(function: Callable[[], T], repo: str, right: str) -> T:

@@ -22,6 +22,7 @@ from hubexpert.localhub import (
     routes_commits,
     routes_discussions,
     routes_files,
+    routes_jobs,
     routes_lfs,
     routes_listing,
     routes_refs,
@@ -30,6 +31,7 @@ from hubexpert.localhub import (
 from hubexpert.localhub.access import access
 from hubexpert.localhub.downloads import Downloads
 from hubexpert.localhub.hosts import host_name, is_loopback
+from hubexpert.localhub.jobs import Jobs
 from hubexpert.localhub.records import Refusal, Token
 from hubexpert.localhub.signing import Signer
 from hubexpert.localhub.store import Store
@@ -43,12 +45,13 @@ _WINDOW = 300  # seconds
 _QUOTAS = {"api": 100_000, "resolvers": 500_000}
 
 
-def make_app(store: Store, tokens: Sequence[Token], downloads: Downloads, host: str) -> Starlette:
-    """The application that serves `store` on `host`, and counts `downloads`."""
+def make_app(store: Store, tokens: Sequence[Token], downloads: Downloads, host: str, jobs: Jobs | None) -> Starlette:
+    """The application that serves `store` on `host`, counts `downloads`, and runs `jobs` where they are given."""
     app = Starlette(
         routes=[
             *routes_checks.ROUTES,
             *routes_repos.ROUTES,
+            *routes_jobs.ROUTES,
             *routes_lfs.ROUTES,
             *routes_files.ROUTES,
             *routes_commits.ROUTES,
@@ -72,6 +75,7 @@ def make_app(store: Store, tokens: Sequence[Token], downloads: Downloads, host: 
         signer=Signer(secrets.token_bytes(32), _SIGNED_FOR),
         downloads=downloads,
         uploads=CapacityLimiter(_UPLOADS),
+        jobs=jobs,
         two_names=host in ("127.0.0.1", "localhost"),
     )
     return app

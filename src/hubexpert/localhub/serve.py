@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from hubexpert.errors import HubExpertError
 from hubexpert.localhub.downloads import Downloads
+from hubexpert.localhub.jobs import Jobs
 from hubexpert.localhub.records import Token
 from hubexpert.localhub.store import Store
 
@@ -28,11 +29,20 @@ class LocalHub:
 
     endpoint: str
 
-    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0, tokens: Sequence[Token] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tokens: Sequence[Token] = (),
+        jobs: bool = False,
+    ) -> None:
         self._root = root
         self._host = host
         self._port = port
         self._tokens = tokens
+        self._jobs = Jobs() if jobs else None
 
     def __enter__(self) -> Self:
         """Start, and return when it answers.
@@ -41,7 +51,7 @@ class LocalHub:
             HubExpertError: when the port or the folder cannot be had, or what serving needs is not installed.
         """
         self._store, self._downloads = Store(self._root), Downloads()
-        self._server = _server(self._store, self._tokens, self._downloads, self._host)
+        self._server = _server(self._store, self._tokens, self._downloads, self._host, self._jobs)
         self._socket = _listen(self._host, self._port)
         self.endpoint = _endpoint(self._host, self._socket)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
@@ -55,14 +65,18 @@ class LocalHub:
 
     def __exit__(self, *exception: object) -> None:
         """Stop, giving requests under way, and then other writers, a few seconds."""
+        if self._jobs:
+            self._jobs.close()
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
         self._downloads.write(self._store, wait=_SHUTDOWN_SECONDS)
 
 
-def serve(root: Path, host: str, port: int, tokens: Sequence[Token], announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `announce` gets the endpoint once it answers.
+def serve(
+    root: Path, host: str, port: int, tokens: Sequence[Token], announce: Callable[[str], None], *, jobs: bool = False
+) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` gets the endpoint once it answers. With `jobs`, run those asked for.
 
     Raises:
         HubExpertError: as `LocalHub`.
@@ -74,7 +88,7 @@ def serve(root: Path, host: str, port: int, tokens: Sequence[Token], announce: C
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with LocalHub(root, host=host, port=port, tokens=tokens) as hub:
+        with LocalHub(root, host=host, port=port, tokens=tokens, jobs=jobs) as hub:
             announce(hub.endpoint)
             stop.wait()
     finally:
@@ -100,7 +114,9 @@ def _endpoint(host: str, listening: socket.socket) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{listening.getsockname()[1]}"
 
 
-def _server(store: Store, tokens: Sequence[Token], downloads: Downloads, host: str) -> "uvicorn.Server":
+def _server(
+    store: Store, tokens: Sequence[Token], downloads: Downloads, host: str, jobs: Jobs | None
+) -> "uvicorn.Server":
     try:
         import uvicorn
 
@@ -109,7 +125,7 @@ def _server(store: Store, tokens: Sequence[Token], downloads: Downloads, host: s
         message = f"Serving a Hub needs {error.name}, which is not installed."
         raise HubExpertError(message, fix="pip install 'hubexpert[hub]'") from error
     config = uvicorn.Config(
-        make_app(store, tokens, downloads, host),
+        make_app(store, tokens, downloads, host, jobs),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from hubexpert.localhub.access import Access, Caller
 from hubexpert.localhub.downloads import Downloads
+from hubexpert.localhub.jobs import Jobs
 from hubexpert.localhub.records import Refusal, Repo, RepoType
 from hubexpert.localhub.repos import find
 from hubexpert.localhub.signing import Signer
@@ -23,8 +24,8 @@ KINDS: Mapping[str, RepoType] = {"models": "model", "datasets": "dataset"}
 class Hub:
     """Everything a request needs.
 
-    `uploads` bounds the threads that wait for uploads; `two_names` tells that the server is reached by two loopback
-    names and by nothing else.
+    `uploads` bounds the threads that wait for uploads; `jobs` is None where none are run; `two_names` tells that the
+    server is reached by two loopback names and by nothing else.
     """
 
     store: Store
@@ -32,6 +33,7 @@ class Hub:
     signer: Signer
     downloads: Downloads
     uploads: CapacityLimiter
+    jobs: Jobs | None
     two_names: bool
 
 

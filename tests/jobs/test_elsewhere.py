@@ -1,0 +1,109 @@
+"""A run in a Hub Job: the real client, a Hub that runs jobs as processes, the real pipeline on a tiny base."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from hubexpert import hub
+from hubexpert.workspace import Workspace
+from tests.commands import run
+from tests.conftest import WRITE_TOKEN
+from tests.test_light import light
+
+ON = ("run", "--on", "hf-jobs", "--flavor", "local", "--timeout", "10m")
+REPO = "tester/hubexpert-jobs"
+
+
+def shown(captured: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    out, err = captured.readouterr()
+    assert WRITE_TOKEN not in out + err
+    return out, err
+
+
+@pytest.mark.slow
+def test_a_run_in_a_job_is_as_if_it_had_run_here(
+    pool: None, project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sent, started, followed, fetched; published from here; and asked for again, nothing is sent or run."""
+    recipe = project()
+    option = ("--recipe", str(recipe))
+    assert run(*ON, *option, "--json") == 0
+    out, err = shown(capsys)
+    told = json.loads(out)
+    assert Path(told["lock"]) == recipe.parent / "hubexpert.lock"
+    assert Path(told["card"]).is_file()
+    for line in ("$0.00 an hour, $0.00 at most", "Started the job", '"verdict"', "Fetching the result"):
+        assert line in err
+    assert run("publish", *option, "--dry-run", "--force", "--json") == 0
+    files = {json.loads(line).get("file") for line in shown(capsys)[0].splitlines()}
+    assert {"README.md", "adapter_model.safetensors", "hubexpert.lock"} <= files
+    assert run("status", *option, "--offline") in (0, 3)
+    assert "the recipe changed" not in "".join(shown(capsys))
+
+    lock = Path(told["lock"]).read_bytes()
+    assert run("run", *option, "--quiet", "--json") == 0
+    assert Path(told["lock"]).read_bytes() == lock, "a run here finds every stage done"
+    shown(capsys)
+
+    before = HfApi().dataset_info(REPO).sha
+    again = light(recipe.parent, *ON, *option, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == told
+    assert "Started" not in again.stderr
+    assert HfApi().dataset_info(REPO).sha == before
+    assert HfApi().dataset_info(REPO).private
+
+
+def test_nothing_of_the_token_leaves_but_as_a_secret(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that fails says so with its log; what it had is kept; the token is in no file or argument."""
+    recipe = project(base="tester/there-is-no-such-base")
+    assert run(*ON, "--recipe", str(recipe)) == 1
+    _, err = shown(capsys)
+    assert "tester/there-is-no-such-base does not exist" in err
+    assert "failed: Job failed with exit code: 1" in err
+    jobs = list(HfApi().list_jobs(namespace="tester"))
+    assert WRITE_TOKEN not in repr(jobs)
+    key = jobs[0].labels["hubexpert"] if jobs[0].labels else ""
+    kept = hub.kept_folder(REPO, key)
+    assert kept is not None
+    assert {"in/hubexpert.yaml", "in/parcel.json", "in/kshot/train.jsonl", "out/outcome.json"} <= set(kept.sizes)
+    for name in kept.sizes:
+        assert WRITE_TOKEN.encode() not in hub.kept_file(kept, name).read_bytes()
+
+
+def test_a_second_call_follows_the_running_job_and_cancel_ends_it(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = project()
+    command = [sys.executable, "-m", "hubexpert", *ON, "--recipe", str(recipe)]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert first.stderr is not None
+    for line in first.stderr:
+        if line.startswith("Started the job"):
+            break
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert second.stderr is not None
+    assert "of the same inputs has not ended: following it" in second.stderr.readline()
+    second.send_signal(signal.SIGINT)
+    _, err = second.communicate(timeout=60)
+    assert "is not followed any longer; it goes on.\nFix: the same command follows it again" in err
+    (recipe.parent / "kshot/train.jsonl").write_text('{"input": "a", "output": "left"}\n' * 9)
+    assert run(*ON, "--recipe", str(recipe)) == 1
+    assert "as it was before has not ended" in shown(capsys)[1]
+    assert run("run", "--on", "hf-jobs", "--cancel", "--recipe", str(recipe)) == 0
+    assert "Cancelled: http" in shown(capsys)[0]
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 1
+    assert "was cancelled." in err
+    assert run("run", "--on", "hf-jobs", "--cancel", "--recipe", str(recipe)) == 0
+    assert "No job of this recipe runs." in shown(capsys)[0]
+    assert not Workspace(recipe.parent / ".hubexpert").journal("scores").read()
