@@ -44,6 +44,13 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     recipe = project(evaluate={"contributions": 0})
     repo = f"tester/{tmp_path.name}-project"
 
+    code, output, summary, told = workflow(recipe)
+    assert (code, output["changed"], output["commit-url"]) == (1, "false", ""), told
+    assert f"The verdict is `{output['verdict']}`" in summary
+    assert "hubexpert publish --force" in summary
+    assert "- nothing built yet" in summary
+    assert not HfApi().repo_exists(repo)
+
     code, output, summary, told = workflow(recipe, "--force")
     assert code == 0, told
     commit = HfApi().model_info(repo).sha
@@ -51,7 +58,7 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     assert (output["changed"], output["compared"], output["pr-url"]) == ("true", "nothing-published", "")
     lock = json.loads(Path(hf_hub_download(repo, "hubexpert.lock")).read_text())
     assert output["verdict"] == lock["report"]["verdict"]
-    assert "- nothing built yet" in summary
+    assert f"- {repo}: not published yet" in summary.replace("\\", "")
     assert "| routed |" in summary.replace("`", "")
     assert f"/{repo}/blob/{commit}/figures/" in summary
 
@@ -90,6 +97,23 @@ def test_contradicting_shots_stop_it_before_anything_is_trained(
         assert "hubexpert: failed" in summary
         assert "**error**" in summary
     assert not (recipe.parent / "hubexpert.lock").exists()
+
+
+def test_a_check_uses_no_token_even_where_the_machine_holds_one(
+    project: Callable[..., Path], workflow: Callable[..., Any], tmp_path: Path, token: str
+) -> None:
+    """What is published is private, and broken: whoever may see it says so."""
+    recipe, repo = project(), f"tester/{tmp_path.name}-project"
+    HfApi().create_repo(repo, private=True)
+    HfApi().upload_file(path_or_fileobj=b"{}", path_in_repo="hubexpert.lock", repo_id=repo)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/token").write_text(token)
+    code, _, summary, told = workflow(recipe, "check", HF_HOME=str(tmp_path / "home"), HF_TOKEN=token)
+    assert code == 0, told
+    assert "nothing built yet" in summary
+    code, _, summary, told = workflow(recipe, "rebuild", HF_HOME=str(tmp_path / "home"), HF_TOKEN="")
+    assert code == 1
+    assert "hubexpert.lock is damaged" in summary
 
 
 def test_another_repository_may_be_named_for_all_that_is_asked_of_the_hub(
