@@ -1,7 +1,7 @@
 """The workflow that `hubexpert init --github` writes and the action it uses, run by `act`, against the test Hub.
 
-GitHub itself is not here: `actions/setup-python` and `actions/cache` are stand-ins that do nothing, and who asks for the
-workflow's identity, and takes it for a token, is a proxy before the test Hub that believes everything.
+GitHub itself is not here: `actions/setup-python` and `actions/cache` are stand-ins that do nothing; what gives the
+workflow its identity, and takes that for a token, is a proxy before the test Hub that believes everything.
 """
 
 import json
