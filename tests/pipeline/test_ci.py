@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from huggingface_hub import HfApi, hf_hub_download
+from markdown_it import MarkdownIt
 
-from hubexpert.ci import with_identity
+from hubexpert.ci import Outcome, with_identity
+from hubexpert.ci.tell import summary
+from hubexpert.escape import HUB
 from tests.pipeline.world import rows, write_jsonl
 
 
@@ -146,6 +149,32 @@ def test_what_strangers_text_says_is_no_command_to_github(
     assert any(line.startswith("Error: ") for line in middle)
     assert code == 1
     assert "There is no examples file" in summary
+
+
+def test_strangers_text_is_shown_as_it_is(tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=y> ![a](https://b.c) | ``` @team"
+    finding = {
+        "severity": "error",
+        "code": "leak",
+        "file": hostile,
+        "lines": [1, 2],
+        "sentence": hostile,
+        "fix": hostile,
+    }
+    outcome = Outcome("failed", reasons=(hostile,), findings=(finding,), trouble=f"```\n{hostile}")
+    page = MarkdownIt("gfm-like").render(summary(outcome, tmp_path / "hubexpert.yaml", endpoint=HUB))
+    assert page.count("onerror") == 5
+    assert "<img" not in page
+    assert "<a " not in page
+
+
+def test_a_hub_that_cannot_be_reached_is_told_on_the_page(
+    project: Callable[..., Path], workflow: Callable[..., Any]
+) -> None:
+    code, output, summary, told = workflow(project(), "rebuild", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="1")
+    assert (code, output["changed"]) == (1, "false"), told
+    assert "hubexpert: failed" in summary
+    assert "Fix: " in summary
 
 
 def test_the_workflows_identity_is_used_where_there_is_no_token() -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from hubexpert.assemble import PUBLISH
 from hubexpert.ci.line import Outcome
 from hubexpert.escape import HUB, fence, plain, trusted
 from hubexpert.lock import DEFAULT_LOCK, read_lock
 from hubexpert.page import render
 from hubexpert.recipe import read_recipe
 from hubexpert.shots import read_task
+from hubexpert.workspace import WORKSPACE
 
 MOST = 20  # findings that are shown
 
@@ -50,7 +52,7 @@ def summary(outcome: Outcome, recipe: Path, *, endpoint: str) -> str:
     figures: list[tuple[str, Markup]] = []
     if built and outcome.commit_url.startswith(trusted(endpoint) + "/"):
         page = outcome.commit_url.replace("/commit/", "/blob/")
-        named = sorted(each.name for each in (recipe.parent / ".hubexpert/publish/figures").glob("*.png"))
+        named = sorted(each.name for each in (recipe.parent / WORKSPACE / PUBLISH / "figures").glob("*.png"))
         figures = [(name, Markup(f"{page}/figures/{name}")) for name in named]  # noqa: S704  names and pages of our own
     return render(
         "ci.md",

@@ -48,18 +48,18 @@ def ci(
     os.environ |= workflow.without_secrets() if checking else workflow.with_identity(os.environ, wanted)
     with workflow.at_repo(recipe, repo or None) as meant:
         with workflow.unheard(os.environ):
+            outcome = None
             try:
                 workflow.fetch_lock(meant)
             except HubExpertError as error:
-                if not checking:
-                    raise
                 out.hint(f"What is published was not looked at: {error.message}")
+                if not checking:
+                    outcome = workflow.Outcome("failed", trouble=f"Error: {error.message}\nFix: {error.fix}")
             if checking:
                 outcome = workflow.check(meant)
-            else:
-                outcome = workflow.rebuild(
-                    meant, publish=cast("Publishing", publishing), discover=discover, force=force
-                )
+            elif outcome is None:
+                how = cast("Publishing", publishing)
+                outcome = workflow.rebuild(meant, publish=how, discover=discover, force=force)
         workflow.tell(outcome, meant, os.environ)
     told = workflow.outputs(outcome)
     out.records([{"state": outcome.state, "reasons": list(outcome.reasons), **told}])
