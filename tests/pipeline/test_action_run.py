@@ -53,8 +53,9 @@ def act(runner: Path, tmp_path: Path) -> Act:
 
     def jobs(repository: Path, event: str, *options: str, address: str, **environment: str) -> tuple[int, str]:
         environment |= {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ""}
-        command = [Path(sysconfig.get_path("scripts")) / "act", event, "-P", "ubuntu-latest=-self-hosted", *options]
-        command += ["--no-cache-server", "--action-cache-path", tmp_path / "act"]
+        program = str(Path(sysconfig.get_path("scripts")) / "act")
+        command = [program, event, "-P", "ubuntu-latest=-self-hosted", *options]
+        command += ["--no-cache-server", "--action-cache-path", str(tmp_path / "act")]
         command += [part for each in replaced for part in ("--local-repository", each)]
         command += [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
         inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "HF_TOKEN")}

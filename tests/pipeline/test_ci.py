@@ -12,7 +12,8 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 from markdown_it import MarkdownIt
 
-from hubexpert.ci import Outcome, with_identity
+from hubexpert.ci.line import Outcome
+from hubexpert.ci.place import with_identity
 from hubexpert.ci.tell import summary
 from hubexpert.escape import HUB
 from tests.pipeline.world import rows, write_jsonl
@@ -162,7 +163,8 @@ def test_strangers_text_is_shown_as_it_is(tmp_path: Path) -> None:
         "fix": hostile,
     }
     outcome = Outcome("failed", reasons=(hostile,), findings=(finding,), trouble=f"```\n{hostile}")
-    page = MarkdownIt("gfm-like").render(summary(outcome, tmp_path / "hubexpert.yaml", endpoint=HUB))
+    text = summary(outcome, tmp_path / "hubexpert.yaml", endpoint=HUB)
+    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
     assert page.count("onerror") == 5
     assert "<img" not in page
     assert "<a " not in page

@@ -37,32 +37,32 @@ def ci(
     """Rebuild and publish the expert where it is stale, or check a change of it: what the GitHub Action runs."""
     from typing import cast
 
-    from hubexpert import ci as workflow
-    from hubexpert.ci.line import Publishing
+    from hubexpert.ci.place import at_repo, fetch_lock, with_identity, without_secrets
     from hubexpert.errors import HubExpertError
     from hubexpert.recipe import read_recipe
 
-    # before the Hub's client is imported, which reads some of it once
     checking = what == "check"
     wanted = repo or read_recipe(recipe).publish.repo
-    os.environ |= workflow.without_secrets() if checking else workflow.with_identity(os.environ, wanted)
-    with workflow.at_repo(recipe, repo or None) as meant:
-        with workflow.unheard(os.environ):
+    # the Hub's client reads some of it once, when it is imported: only what comes after this may import it
+    os.environ |= without_secrets() if checking else with_identity(os.environ, wanted)
+    from hubexpert.ci.line import Outcome, Publishing, check, rebuild
+    from hubexpert.ci.tell import outputs, tell, unheard
+
+    with at_repo(recipe, repo or None) as meant:
+        with unheard(os.environ):
             outcome = None
             try:
-                workflow.fetch_lock(meant)
+                fetch_lock(meant)
             except HubExpertError as error:
                 out.hint(f"What is published was not looked at: {error.message}")
                 if not checking:
-                    outcome = workflow.Outcome("failed", trouble=f"Error: {error.message}\nFix: {error.fix}")
+                    outcome = Outcome("failed", trouble=f"Error: {error.message}\nFix: {error.fix}")
             if checking:
-                outcome = workflow.check(meant)
+                outcome = check(meant)
             elif outcome is None:
-                how = cast("Publishing", publishing)
-                outcome = workflow.rebuild(meant, publish=how, discover=discover, force=force)
-        workflow.tell(outcome, meant, os.environ)
-    told = workflow.outputs(outcome)
-    out.records([{"state": outcome.state, "reasons": list(outcome.reasons), **told}])
+                outcome = rebuild(meant, publish=cast("Publishing", publishing), discover=discover, force=force)
+        tell(outcome, meant, os.environ)
+    out.records([{"state": outcome.state, "reasons": list(outcome.reasons), **outputs(outcome)}])
     out.text(outcome.state)
     if outcome.state == "failed":
         ctx.exit(1)
