@@ -36,7 +36,7 @@ def test_actionlint_and_zizmor_object_to_nothing(repository: Path) -> None:
     workflows = [*(ROOT / ".github/workflows").glob("*.yml"), repository / ".github/workflows/hubexpert.yml"]
     zizmor = ["zizmor", "--offline", "--persona=auditor", "--no-progress", "--quiet", str(ROOT / "action.yml")]
     for tool, *options in (["actionlint", "-no-color"], zizmor):
-        command = [TOOLS / tool, *options, *workflows]
+        command = [str(TOOLS / tool), *options, *map(str, workflows)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
