@@ -88,6 +88,9 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     assert output["pr-url"] in summary
     assert (output["changed"], output["commit-url"]) == ("true", "")
     assert HfApi().model_info(repo).sha == commit
+    code, output, summary, told = workflow(recipe, "--force", "--publish", "pr")
+    assert (code, output["changed"]) == (0, "false"), told
+    assert output["pr-url"].endswith("/discussions/1")
 
 
 def test_contradicting_shots_stop_it_before_anything_is_trained(

@@ -23,7 +23,7 @@ class Outcome:
         compared: with what is published: `outcome`, `difference`, `low`, `high`, `p`, `n`; empty where nothing was.
         changed: whether something new was built, and stands on the Hub where it was to be published.
         commit_url: of the commit that was made.
-        pr_url: of the pull request that was opened.
+        pr_url: of the pull request that holds it.
     """
 
     state: Literal["fresh", "checked", "rebuilt", "failed"]
@@ -89,11 +89,10 @@ def _published(recipe: Path, known: Outcome, *, create_pr: bool, force: bool) ->
     if sent.code != 0:
         return _failed(replace(known, changed=False), sent)
     last = sent.records[-1]
-    if not last["changed"]:
-        return replace(known, changed=False)
+    known = replace(known, changed=last["changed"])
     if create_pr and "/discussions/" in last["url"]:
-        return replace(known, pr_url=last["url"])
-    return replace(known, commit_url=f"{last['url']}/commit/{last['commit']}")
+        return replace(known, pr_url=last["url"])  # also where one with just this is open already
+    return known if not known.changed else replace(known, commit_url=f"{last['url']}/commit/{last['commit']}")
 
 
 def _failed(known: Outcome, by: Stage) -> Outcome:
