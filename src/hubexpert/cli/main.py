@@ -32,6 +32,7 @@ COMMANDS = {
     "export": "Write the mixture in a form that other tools read.",
     "status": "Tell whether the published expert is fresh: exit code 0, or 3 when it is stale.",
     "verify": "Check that a published expert is what it says: exit code 0, or 1 if not, or 3 if sources changed.",
+    "ci": "Rebuild and publish the expert where it is stale, or check a change of it: what the GitHub Action runs.",
     "demo": "The whole job on bundled real data, against a Hub on this machine.",
     "hub": "Serve, and fill, a Hugging Face Hub on this machine.",
 }

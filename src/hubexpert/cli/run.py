@@ -69,9 +69,7 @@ def run(
     if on and engine != "local":
         raise click.UsageError("A job is one machine: --engine ray does not go with --on hf-jobs.")
     if on and compare:
-        raise click.UsageError(
-            "--compare measures on this machine: fetch the job's result, then run without --on."
-        )
+        raise click.UsageError("--compare measures on this machine: fetch the job's result, then run without --on.")
     if cancelled:
         _cancel(recipe, out)
         return

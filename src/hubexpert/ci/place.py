@@ -1,0 +1,67 @@
+"""Where a workflow runs: as whom it speaks to the Hub, which repository is meant, the lock that is published there."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hubexpert.lock import DEFAULT_LOCK
+from hubexpert.recipe import read_recipe
+from hubexpert.workspace import write_atomically
+
+
+def with_identity(environment: Mapping[str, str], repo: str | None) -> dict[str, str]:
+    """What to add to the environment so that the Hub is spoken to without a secret, where the workflow allows that.
+
+    A token that is given is used. Otherwise, where GitHub lets the job ask for its identity (`id-token: write`), the
+    client exchanges it for a token that may write to `repo` alone.
+    """
+    given = environment.get("HF_TOKEN") or environment.get("HF_OIDC_RESOURCE")
+    if given or repo is None or not environment.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
+        return {}
+    return {"HF_OIDC_RESOURCE": repo}
+
+
+def without_secrets() -> dict[str, str]:
+    """What to change in the environment so that no token is sent, whatever the machine holds."""
+    names = ("HF_TOKEN", "HF_OIDC_RESOURCE", "HF_OIDC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    return {**dict.fromkeys(names, ""), "HF_TOKEN_PATH": os.devnull}
+
+
+@contextmanager
+def at_repo(recipe: Path, repo: str | None) -> Iterator[Path]:
+    """A recipe that publishes to `repo`, for as long as the block lasts; the recipe itself where that is None."""
+    if repo is None:
+        yield recipe
+        return
+    import yaml
+
+    read_recipe(recipe)  # what is wrong with it is told under its own name
+    content = yaml.safe_load(recipe.read_text(encoding="utf-8-sig"))
+    content["publish"] = {**(content.get("publish") or {}), "repo": repo}
+    beside = recipe.with_name(f".{recipe.stem}-at-repo.yaml")  # beside it: paths are read from its folder
+    write_atomically(beside, yaml.safe_dump(content, allow_unicode=True))
+    try:
+        yield beside
+    finally:
+        beside.unlink()
+
+
+def fetch_lock(recipe: Path) -> None:
+    """Put the published lock beside the recipe where there is none: what is published is what it is compared with.
+
+    Raises:
+        HubExpertError: the recipe cannot be read, or the Hub cannot be reached.
+    """
+    from hubexpert import hub
+
+    repo, lock = read_recipe(recipe).publish.repo, recipe.parent / DEFAULT_LOCK
+    if repo is None or lock.is_file():
+        return
+    try:
+        published = hub.download(hub.look(repo).source, [DEFAULT_LOCK])
+    except hub.SourceError as error:
+        if error.kind == "failing":
+            raise
+        return
+    write_atomically(lock, (published / DEFAULT_LOCK).read_text(encoding="utf-8"))

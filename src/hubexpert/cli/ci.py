@@ -1,0 +1,68 @@
+"""`hubexpert ci`: what the GitHub Action runs."""
+
+import os
+from pathlib import Path
+
+import click
+
+from hubexpert.cli.output import Out, output_options, recipe_option
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["rebuild", "check"]), default="rebuild")
+@recipe_option
+@click.option("--repo", metavar="OWNER/NAME", help="Where to publish, instead of the recipe's `publish.repo`.")
+@click.option(
+    "--publish",
+    "publishing",
+    type=click.Choice(["commit", "pr", "none"]),
+    default="commit",
+    show_default=True,
+    help="How it goes to the Hub: by a commit, by a pull request, or not at all.",
+)
+@click.option("--discover", is_flag=True, help="Rebuild also for new adapters on the Hub.")
+@click.option("--force", is_flag=True, help="Publish although the verdict is not `ship`.")
+@output_options
+@click.pass_context
+def ci(
+    ctx: click.Context,
+    what: str,
+    recipe: Path,
+    repo: str | None,
+    publishing: str,
+    discover: bool,
+    force: bool,
+    out: Out,
+) -> None:
+    """Rebuild and publish the expert where it is stale, or check a change of it: what the GitHub Action runs."""
+    from typing import cast
+
+    from hubexpert.ci.place import at_repo, fetch_lock, with_identity, without_secrets
+    from hubexpert.errors import HubExpertError
+    from hubexpert.recipe import read_recipe
+
+    checking = what == "check"
+    wanted = repo or read_recipe(recipe).publish.repo
+    # the Hub's client reads some of it once, when it is imported: only what comes after this may import it
+    os.environ |= without_secrets() if checking else with_identity(os.environ, wanted)
+    from hubexpert.ci.line import Outcome, Publishing, check, rebuild
+    from hubexpert.ci.tell import outputs, tell, unheard
+
+    with at_repo(recipe, repo or None) as meant:
+        with unheard(os.environ):
+            outcome = None
+            try:
+                fetch_lock(meant)
+            except HubExpertError as error:
+                out.hint(f"What is published was not looked at: {error.message}")
+                if not checking:
+                    outcome = Outcome("failed", trouble=f"Error: {error.message}\nFix: {error.fix}")
+            if checking:
+                outcome = check(meant)
+            elif outcome is None:
+                outcome = rebuild(meant, publish=cast("Publishing", publishing), discover=discover, force=force)
+        tell(outcome, meant, os.environ)
+    out.records([{"state": outcome.state, "reasons": list(outcome.reasons), **outputs(outcome)}])
+    out.text(outcome.state)
+    if outcome.state == "failed":
+        ctx.exit(1)

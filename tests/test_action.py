@@ -1,0 +1,99 @@
+"""The GitHub Action and its workflows: nothing that actionlint or zizmor object to, and run by `act` as they stand."""
+
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.commands import run
+
+ROOT = Path(__file__).parents[1]
+TOOLS = Path(sysconfig.get_path("scripts"))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository with a recipe in a folder, and the workflow that `init` writes for it; returns its root."""
+    (tmp_path / ".git").mkdir()
+    recipe = tmp_path / "expert" / "hubexpert.yaml"
+    (tmp_path / "expert/kshot").mkdir(parents=True)
+    recipe.write_text("base: gpt2\ntask: {name: t, shots: kshot, test: test.jsonl}\n")
+    assert run("init", "--github", "--recipe", str(recipe)) == 0
+    return tmp_path
+
+
+def workflow(root: Path) -> dict[Any, Any]:
+    loaded: dict[Any, Any] = yaml.safe_load((root / ".github/workflows/hubexpert.yml").read_text())
+    return loaded
+
+
+def test_actionlint_and_zizmor_object_to_nothing(repository: Path) -> None:
+    """What is excepted stands beside its reason in the files."""
+    workflows = [*(ROOT / ".github/workflows").glob("*.yml"), repository / ".github/workflows/hubexpert.yml"]
+    zizmor = ["zizmor", "--offline", "--persona=auditor", "--no-progress", "--quiet", str(ROOT / "action.yml")]
+    for tool, *options in (["actionlint", "-no-color"], zizmor):
+        command = [str(TOOLS / tool), *options, *map(str, workflows)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workflow_runs_when_recipe_or_examples_change(repository: Path) -> None:
+    on = workflow(repository)[True]  # YAML's `on`
+    paths = ["expert/hubexpert.yaml", "expert/kshot/**", "expert/test.jsonl"]
+    assert on["push"] == {"branches": ["main"], "paths": paths}
+    assert on["pull_request"] == {"paths": paths}
+    assert set(on) == {"push", "pull_request", "schedule", "workflow_dispatch"}
+
+
+def test_a_pull_request_gets_no_secret_and_no_right_beyond_reading(repository: Path) -> None:
+    written = workflow(repository)
+    assert written["permissions"] == {}
+    check, rebuild = written["jobs"]["check"], written["jobs"]["rebuild"]
+    assert check["if"] == "github.event_name == 'pull_request'"
+    assert check["permissions"] == {"contents": "read"}
+    assert "secrets" not in str(check)
+    assert "environment" not in check
+    assert rebuild["if"] == "github.event_name != 'pull_request'"
+    assert rebuild["permissions"] == {"contents": "read", "id-token": "write"}
+
+
+def test_every_foreign_action_is_pinned_by_its_commit_and_the_same_everywhere() -> None:
+    files = [ROOT / "action.yml", ROOT / "templates/rebuild.yml", *(ROOT / ".github/workflows").glob("*.yml")]
+    commits: dict[str, set[str]] = {}
+    for used in re.findall(r"uses: (\S+)", "".join(file.read_text() for file in files)):
+        name, _, commit = used.partition("@")
+        if not name.startswith("hubexpert/hubexpert"):
+            assert re.fullmatch("[0-9a-f]{40}", commit), used
+            commits.setdefault("/".join(name.split("/")[:2]), set()).add(commit)
+    assert set(commits) == {"actions/checkout", "actions/setup-python", "actions/cache"}
+    assert all(len(each) == 1 for each in commits.values())
+
+
+def test_init_writes_over_no_workflow_unless_told_to(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, file = repository / "expert/hubexpert.yaml", repository / ".github/workflows/hubexpert.yml"
+    file.write_text("mine")
+    assert run("init", "--github", "--recipe", str(recipe)) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+    assert run("init", "--github", "--recipe", str(recipe), "--force") == 0
+    assert file.read_text() != "mine"
+    assert recipe.read_text().startswith("base: gpt2")  # as it was
+
+
+def test_init_writes_recipe_and_workflow_in_one_go(tmp_path: Path) -> None:
+    recipe = tmp_path / "hubexpert.yaml"
+    assert run("init", "--github", "--base", "gpt2", "--shots", "shots.jsonl", "--recipe", str(recipe)) == 0
+    assert workflow(tmp_path)[True]["push"]["paths"] == ["hubexpert.yaml", "shots.jsonl"]
+
+
+def test_init_refuses_a_path_that_a_workflow_would_read_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "hubexpert.yaml"
+    assert run("init", "--github", "--base", "gpt2", "--shots", "${{ secrets.A }}.jsonl", "--recipe", str(recipe)) == 1
+    assert "means something else in a workflow" in capsys.readouterr().err
+    assert not (tmp_path / ".github").exists()
