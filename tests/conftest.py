@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from hubexpert.localhub import Store
@@ -18,7 +19,9 @@ FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the server and point the environment at it."""
+    """Start the server and point the environment at it; no property is timed, since machines are busy."""
+    settings.register_profile("untimed", parent=settings.default, deadline=None)
+    settings.load_profile("untimed")
     folder = tempfile.TemporaryDirectory(prefix="hubexpert-tests-")
     config.stash[FOLDER] = folder
     command = [sys.executable, "-m", "hubexpert", "hub", "serve", "--root", f"{folder.name}/hub", "--port", "0"]

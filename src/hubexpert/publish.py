@@ -94,16 +94,16 @@ def _page(
 
 def _check_worth(lock: Lock, compared: Compared | None) -> None:
     """See that the verdict is for it, and that it is not known to be worse than what it would replace."""
-    if lock.report.verdict != "ship":
-        raise HubExpertError(
-            f"The verdict is `{lock.report.verdict}`: {lock.report.sentence}",
-            fix="hubexpert publish --force  (publishes it nevertheless; the card keeps the verdict)",
-        )
     if compared and compared.outcome == "worse" and compared.lock == digest_of(lock):
         raise HubExpertError(
             compared.sentence,
             fix="keep what is published, or change the recipe and `hubexpert run --compare published`; "
             "hubexpert publish --force publishes it nevertheless",
+        )
+    if lock.report.verdict != "ship":
+        raise HubExpertError(
+            f"The verdict is `{lock.report.verdict}`: {lock.report.sentence}",
+            fix="hubexpert publish --force  (publishes it nevertheless; the card keeps the verdict)",
         )
 
 

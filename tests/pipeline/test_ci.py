@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import HfApi, hf_hub_download
 from markdown_it import MarkdownIt
 
@@ -91,6 +92,14 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     code, output, summary, told = workflow(recipe, "--force", "--publish", "pr")
     assert (code, output["changed"]) == (0, "false"), told
     assert output["pr-url"].endswith("/discussions/1")
+
+    # a rebuild that is worse stays here, whatever is forced
+    told = yaml.safe_load(recipe.read_text())
+    recipe.write_text(yaml.safe_dump({**told, "discover": {**told["discover"], "exclude": ["tester/solver"]}}))
+    code, output, summary, told = workflow(recipe, "--force")
+    assert (code, output["compared"], output["changed"]) == (1, "worse", "false"), told
+    assert "is worse than what" in summary
+    assert HfApi().model_info(repo).sha == commit
 
 
 def test_contradicting_shots_stop_it_before_anything_is_trained(

@@ -50,7 +50,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool) -
         recipe: the recipe.
         publish: by a `commit`, by a `pr`, or not at all.
         discover: whether new adapters on the Hub make it stale, too.
-        force: publish although the verdict is not `ship`.
+        force: publish although the verdict is not `ship`; not what is worse than what is published.
     """
     known = _status(recipe, *(["--discover"] if discover else []))
     if known.state != "rebuilt":
@@ -83,7 +83,11 @@ def _checked(recipe: Path, known: Outcome) -> Outcome:
 
 
 def _published(recipe: Path, known: Outcome, *, create_pr: bool, force: bool) -> Outcome:
-    """The same with where it was published; the verdict and the comparison forbid it in `publish` itself."""
+    """The same with where it was published; the verdict and the comparison forbid it in `publish` itself.
+
+    There `--force` overrules both, and here the verdict alone: nobody has looked at the comparison.
+    """
+    force = force and known.compared.get("outcome") != "worse"
     options = [*(["--create-pr"] if create_pr else []), *(["--force"] if force else [])]
     sent = stage("publish", "--recipe", str(recipe), *options)
     if sent.code != 0:
