@@ -86,7 +86,7 @@ def asked(
 
 
 @pytest.mark.parametrize(
-    ("owners", "requests"), [(("one", "two"), 6), (("one", "two", "three"), 8), (("one", "two", "three", "four"), 10)]
+    ("owners", "requests"), [(("one", "two"), 6), (("one", "two", "three"), 6), (("one", "two", "three", "four"), 7)]
 )
 def test_each_source_costs_a_request_at_most_and_those_of_one_owner_share_one(
     store: Store, endpoint: str, tmp_path: Path, owners: tuple[str, ...], requests: int
@@ -98,16 +98,18 @@ def test_each_source_costs_a_request_at_most_and_those_of_one_owner_share_one(
     assert max(seen.values()) == 1
 
 
-def test_where_an_owners_listing_is_refused_each_source_is_asked_for(
-    store: Store, endpoint: str, tmp_path: Path
+@pytest.mark.parametrize(("owners", "listings"), [(("one",), 2), (("one", "two", "three", "four"), 1)])
+def test_where_a_listing_is_refused_each_source_is_asked_for(
+    store: Store, endpoint: str, tmp_path: Path, owners: tuple[str, ...], listings: int
 ) -> None:
-    recipe = a_project(tmp_path, store, "refused", ("one",))
+    """Of an owner, or of a base's adapters."""
+    recipe = a_project(tmp_path, store, f"refused-{listings}", owners)
 
     def refuses(method: str, path: str, before: int) -> Fault | None:
-        return Fault(status=400) if "author=" in path else None
+        return Fault(status=400) if "author=" in path or "filter=" in path else None
 
     code, seen, told = asked(recipe, endpoint, home=tmp_path / "home", plan=refuses)
-    assert (code, seen.total()) == (0, 2 + 9), told
+    assert (code, seen.total()) == (0, listings + 9), told
 
 
 def test_another_lock_under_the_title_of_none_is_read(store: Store, endpoint: str, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """What an expert rests on, and what became of it on the Hub since it was pinned."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from hubexpert import hub
@@ -12,8 +13,10 @@ from hubexpert.lock import Lock, taken
 from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Source
 
-CONFIG = {"the base": "config.json", "the expert": "adapter_config.json"}
+BASE, EXPERT, DATASET = "the base", "the expert", "the dataset"
+CONFIG = {BASE: "config.json", EXPERT: "adapter_config.json"}
 PARALLEL = 8
+MANY = 2  # owners of experts, above which one listing of the base's adapters is asked for instead
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ def upstream(lock: Lock) -> tuple[Upstream, ...]:
     recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
     experts, data = _asked(recipe.discover.include), recipe.data
     datasets = _asked((*data.datasets, *(data.knowledge.sources if data.knowledge else ())))
-    base = () if is_folder(lock.base.repo) else (Upstream("the base", lock.base, split_base(recipe.base)[1]),)
+    base = () if is_folder(lock.base.repo) else (Upstream(BASE, lock.base, split_base(recipe.base)[1]),)
     chosen = (expert.source for expert in lock.build.experts)
     return (
         *base,
-        *(Upstream("the expert", source, experts.get(source.repo.lower())) for source in chosen),
-        *(Upstream("the dataset", source, datasets.get(source.repo.lower())) for source in taken(lock)),
+        *(Upstream(EXPERT, source, experts.get(source.repo.lower())) for source in chosen),
+        *(Upstream(DATASET, source, datasets.get(source.repo.lower())) for source in taken(lock)),
     )
 
 
@@ -83,20 +86,40 @@ def now(one: Upstream) -> Source | hub.SourceError:
 def now_all(sources: Sequence[Upstream]) -> list[Source | hub.SourceError]:
     """What `now` gives of each, side by side; of an owner that several belong to, the Hub is asked once.
 
-    What such a listing does not hold (it is gone, gated, renamed, or one of very many) is asked for by itself.
+    It is asked once for experts of more than two owners, too, by a listing of the base's adapters. What such a listing
+    does not hold (it is gone, gated, renamed, or one of very many) is asked for by itself.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
-    owners = Counter(_owner(one) for one in sources)
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
-            listings = pool.map(_heads, [key for key, n in owners.items() if n > 1 and key[0]])
-            known = {(head.source.repo_type, head.source.repo.lower()): head for found in listings for head in found}
+            found = pool.map(_listed, _listings(sources))
+            known = {(head.source.repo_type, head.source.repo.lower()): head for heads in found for head in heads}
             return list(pool.map(lambda one: _told(one, known.get(_key(one))) or now(one), sources))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _listings(sources: Sequence[Upstream]) -> list[Callable[[], tuple[hub.Head, ...]]]:
+    """The listings that spare more requests than they cost."""
+    free = [one for one in sources if not one.asked]  # a listing tells of main branches alone
+    base = next((one.pinned.repo for one in sources if one.role == BASE), None)
+    asks: list[Callable[[], tuple[hub.Head, ...]]] = []
+    if base and len({_owner(one) for one in free if one.role == EXPERT}) > MANY:
+        asks.append(partial(hub.adapter_heads, base))
+        free = [one for one in free if one.role != EXPERT]
+    owners = Counter(_owner(one) for one in free)
+    return asks + [partial(hub.heads, *owner) for owner, count in owners.items() if count > 1 and owner[0]]
+
+
+def _listed(ask: Callable[[], tuple[hub.Head, ...]]) -> tuple[hub.Head, ...]:
+    """What a listing tells; nothing where the Hub refuses it: each source is then asked for by itself."""
+    try:
+        return ask()
+    except hub.SourceError:
+        return ()
 
 
 def changes(one: Upstream, found: Source | hub.SourceError) -> Iterator[Change]:
@@ -140,17 +163,8 @@ def _looked_at(one: Upstream) -> Source:
     return listing.source
 
 
-def _heads(owner: tuple[str, Literal["model", "dataset"]]) -> tuple[hub.Head, ...]:
-    """What a listing of the owner tells; nothing where the Hub refuses it: each source is then asked for by itself."""
-    try:
-        return hub.heads(*owner)
-    except hub.SourceError:
-        return ()
-
-
 def _owner(one: Upstream) -> tuple[str, Literal["model", "dataset"]]:
-    """Whose it is, where a listing could tell of it: empty where the recipe asked for a revision."""
-    return "" if one.asked else one.pinned.repo.rpartition("/")[0], one.pinned.repo_type
+    return one.pinned.repo.rpartition("/")[0], one.pinned.repo_type
 
 
 def _key(one: Upstream) -> tuple[Literal["model", "dataset"], str]:

@@ -11,7 +11,7 @@ from hubexpert.hub.changes import FileChange
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
 from hubexpert.hub.folders import Kept, is_safe, keep_folder, kept_file, kept_folder
-from hubexpert.hub.heads import Head, heads, newest
+from hubexpert.hub.heads import Head, adapter_heads, heads, newest
 from hubexpert.hub.jobs import (
     LIVE,
     WAITING,
@@ -50,6 +50,7 @@ __all__ = [
     "Pace",
     "SourceError",
     "Spread",
+    "adapter_heads",
     "assets",
     "cache_folder",
     "cached",

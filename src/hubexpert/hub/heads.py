@@ -1,4 +1,4 @@
-"""Where repositories stand now: several of one owner by one request, and the newest commit of a model."""
+"""Where repositories stand now: several of one owner, or of one base, by one request; a model's newest commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from hubexpert.hub.web import get_json, page
 from hubexpert.records import Source
 
 RepoType = Literal["model", "dataset"]
-MOST = 100  # of an owner's repositories
+MOST = 100  # repositories of a listing
 EXPAND = ("cardData", "gated", "sha", "tags")
 
 
@@ -37,8 +37,21 @@ def heads(owner: str, repo_type: RepoType) -> tuple[Head, ...]:
     Raises:
         HubExpertError: the Hub cannot be reached or refuses.
     """
-    query = [("author", owner), ("sort", "downloads"), ("limit", str(MOST)), *(("expand", name) for name in EXPAND)]
-    entries = page(f"{repo_type}s", query, pace=Pace(), about=f"the repositories of {owner}").entries
+    return _listed(repo_type, ("author", owner), f"the repositories of {owner}")
+
+
+def adapter_heads(base: str) -> tuple[Head, ...]:
+    """The same of the adapters that are tagged as this base's.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached or refuses.
+    """
+    return _listed("model", ("filter", f"base_model:adapter:{base}"), f"the adapters of {base}")
+
+
+def _listed(repo_type: RepoType, which: tuple[str, str], about: str) -> tuple[Head, ...]:
+    query = [which, ("sort", "downloads"), ("limit", str(MOST)), *(("expand", name) for name in EXPAND)]
+    entries = page(f"{repo_type}s", query, pace=Pace(), about=about).entries
     return tuple(head for entry in entries if (head := _head(entry, repo_type)))
 
 
