@@ -35,6 +35,7 @@ def run(asked: argparse.Namespace, target: str) -> None:
     """One target: the mixture with passages found in every way, and the same experts on bare answers."""
     from hubexpert import pipeline
     from hubexpert.evaluate import measured
+    from hubexpert.lock import locked_kard
     from hubexpert.pipeline.kard_report import kard_report
     from hubexpert.pipeline.proof import evaluation
     from hubexpert.statistics import paired
@@ -54,7 +55,7 @@ def run(asked: argparse.Namespace, target: str) -> None:
         "target": target,
         "train": TRAIN,
         "values": values,
-        "report": told.model_dump(mode="json"),
+        "report": locked_kard(told).model_dump(mode="json"),  # without the rationales, which are others' text
     }
     result["minus_bare"] = paired(values["kard"], values["bare"], seed=0)
     write_atomically(asked.results / f"{target}.json", json.dumps(result, indent=1) + "\n")
