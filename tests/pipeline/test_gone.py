@@ -16,10 +16,13 @@ from tests.commands import run
 def test_a_deleted_expert_is_told_and_taken_from_the_cache(
     project: Callable[..., Path], store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gone = "tester/gone-lora"
-    store.add_folder(gone, tiny.lora(tmp_path / "lora", seed=11))
+    base, stays, gone = "tester/gone-base", "tester/gone-other-lora", "tester/gone-lora"  # none that others look for
+    store.add_folder(base, tiny.save_base(tmp_path / "base"))
+    for seed, name in enumerate((stays, gone), start=11):
+        store.add_folder(name, tiny.lora(tmp_path / name, seed=seed, base=base))
     recipe = project(
-        discover={"include": ["tester/solver", gone], "exclude": ["tester/other-*", "tester/rslora", "tester/all-*"]},
+        base=base,
+        discover={"include": [stays, gone]},
         experts={"candidates": 2, "count": 2},
         evaluate={"contributions": 0},
         train={"epochs": 1, "learning_rate": 1e-3, "folds": 0, "shared_rank": 4},

@@ -173,6 +173,7 @@ def test_knowledge_may_be_of_the_hub_and_of_ones_own_at_once(
     assert found.passages(question(5)["input"]) == [fact(5)]
 
 
+@pytest.mark.slow
 def test_without_held_out_examples_the_shots_are_cross_validated(facts: str, project: Callable[..., Path]) -> None:
     """Each part by what learned from the others' rationales; what finding is worth is then not told."""
     path = laid_out(project, facts, reranker=None)

@@ -85,6 +85,7 @@ def test_killed_while_training_ends_with_the_same_weights(project: Callable[...,
     assert not list(workspace.glob("checkpoints/*"))
 
 
+@pytest.mark.slow
 def test_killed_while_the_reranker_learns_it_ends_as_without_a_kill(
     project: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -117,7 +118,7 @@ def test_killed_while_the_reranker_learns_it_ends_as_without_a_kill(
     assert not list(workspace.glob("reranker-checkpoints/*"))
 
 
-@pytest.mark.parametrize("later", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("later", [0.05, *(pytest.param(later, marks=pytest.mark.slow) for later in (0.0, 0.2))])
 def test_killed_while_publishing(later: float, project: Callable[..., Path]) -> None:
     """Whenever it dies, publishing again ends with one commit that holds everything."""
     recipe = project(train={"epochs": 0}, experts={"candidates": 2, "count": 1})

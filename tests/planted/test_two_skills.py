@@ -32,7 +32,9 @@ def pool(store: "Store", tmp_path_factory: pytest.TempPathFactory) -> "Pool":
     return two_skills(store, tmp_path_factory.mktemp("two-skills"))
 
 
-@pytest.fixture(scope="module", params=[4, 0], ids=["with a shared expert", "without"])
+@pytest.fixture(
+    scope="module", params=[4, pytest.param(0, marks=pytest.mark.slow)], ids=["with a shared expert", "without"]
+)
 def compared(request: pytest.FixtureRequest, pool: "Pool", tmp_path_factory: pytest.TempPathFactory) -> Compared:
     from hubexpert.evaluate import compare
     from hubexpert.recipe import TrainSection

@@ -188,7 +188,7 @@ def files_of(recipe: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("place", ["new", "main", "next"])
+@pytest.mark.parametrize("place", ["new", "main", pytest.param("next", marks=pytest.mark.slow)])
 def test_of_two_that_publish_at_once_one_wins_and_the_other_is_told(
     place: str, rivals: list[Path], endpoint: str
 ) -> None:
