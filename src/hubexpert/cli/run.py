@@ -148,5 +148,6 @@ def show_lock(lock: "Lock", beside: Path, out: Out, *, compared: "Compared | Non
         out.text(f"Against what is published: {compared.outcome}. {compared.sentence}")
     against = [] if lock.report.verdict == "ship" else ["the verdict"]
     against += ["the comparison"] if compared and compared.outcome == "worse" else []
-    publish = "hubexpert publish" + (f" --force  ({' and '.join(against)} speak against it)" if against else "")
+    speaks = "speaks" if len(against) == 1 else "speak"
+    publish = "hubexpert publish" + (f" --force  ({' and '.join(against)} {speaks} against it)" if against else "")
     out.hint(f"Next: {publish}")
