@@ -227,6 +227,7 @@ def test_the_next_adapters_are_downloaded_while_one_is_measured(
     assert len(list(measuring)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_cluster_gives_the_same_numbers_also_when_a_worker_is_killed(
     model: Lm, base: Source, pool: list[Source], tmp_path: Path

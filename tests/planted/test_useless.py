@@ -27,7 +27,7 @@ def judged(store: "Store", folder: Path, seed: int) -> "Report":
     return compare(pool.model, contest, Journal(folder / f"evaluation-{seed}.jsonl"), removed=0)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_mixture_of_useless_experts_is_not_to_be_shipped(seed: int, store: "Store", tmp_path: Path) -> None:
     """Though it learned the task: what is cheaper learned it as well."""
     report = judged(store, tmp_path, seed)
