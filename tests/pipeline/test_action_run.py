@@ -7,6 +7,7 @@ workflow its identity, and takes that for a token, is a proxy before the test Hu
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -41,6 +42,11 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("setup-python", "cache/restore", "cache/save"):
         (folder / name).mkdir(parents=True)
         (folder / name / "action.yml").write_text(STAND_IN)
+    # act reads the whole folder of an action into memory: environments and caches must not lie in it
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        (folder / "hubexpert" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / "hubexpert" / name, follow_symlinks=False)
     return folder
 
 
@@ -49,7 +55,7 @@ def act(runner: Path, tmp_path: Path) -> Act:
     """Runs the jobs of an event in the repository; the exit code, and the log with the summaries."""
     used = re.findall(r"uses: (actions/(?:setup-python|cache))\S*@(\w+)", (ROOT / "action.yml").read_text())
     replaced = [f"{name}@{commit}={runner / name.partition('/')[2]}" for name, commit in sorted(set(used))]
-    replaced.append(f"hubexpert/hubexpert@v0.1.0={ROOT}")
+    replaced.append(f"hubexpert/hubexpert@v0.1.0={runner / 'hubexpert'}")
 
     def jobs(repository: Path, event: str, *options: str, address: str, **environment: str) -> tuple[int, str]:
         environment |= {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ""}
