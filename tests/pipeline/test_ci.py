@@ -17,6 +17,7 @@ from hubexpert.ci.line import Outcome
 from hubexpert.ci.place import with_identity
 from hubexpert.ci.tell import summary
 from hubexpert.escape import HUB
+from tests.pipeline.test_gate import POOR
 from tests.pipeline.world import rows, write_jsonl
 
 
@@ -95,7 +96,7 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
 
     # a rebuild that is worse stays here, whatever is forced
     told = yaml.safe_load(recipe.read_text())
-    recipe.write_text(yaml.safe_dump({**told, "discover": {**told["discover"], "exclude": ["tester/solver"]}}))
+    recipe.write_text(yaml.safe_dump({**told, **POOR}))
     code, output, summary, told = workflow(recipe, "--force")
     assert (code, output["compared"], output["changed"]) == (1, "worse", "false"), told
     assert "is worse than what" in summary
