@@ -4,14 +4,14 @@
 wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one repository is at fault.
 """
 
-from hubexpert.hub.cache import cache_folder, identity
+from hubexpert.hub.cache import cache_folder, identity, kept
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
 from hubexpert.hub.card import card_fault
 from hubexpert.hub.changes import FileChange
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
 from hubexpert.hub.folders import Kept, is_safe, keep_folder, kept_file, kept_folder
-from hubexpert.hub.heads import Head, adapter_heads, heads, newest
+from hubexpert.hub.heads import Head, adapter_heads, heads, newest, titles
 from hubexpert.hub.jobs import (
     LIVE,
     WAITING,
@@ -25,7 +25,7 @@ from hubexpert.hub.jobs import (
     own_namespace,
     start_job,
 )
-from hubexpert.hub.look import Listing, ModelPage, kept, look, model_pages, resolve, search, titles
+from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import Comparison, compare, publish
 from hubexpert.hub.rights import require_token, token

@@ -1,17 +1,16 @@
-"""Where repositories stand now: several of one owner, or of one base, by one request; a model's newest commit."""
+"""Where repositories stand now: several of one owner, or of one base, by one request; a model's newest commits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.frontmatter import plain
 from hubexpert.hub.calls import SourceError, call
 from hubexpert.hub.license import stated_license
-from hubexpert.hub.look import COMMIT, text
+from hubexpert.hub.look import COMMIT, identified, text
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import get_json, page
 from hubexpert.records import Source
@@ -63,21 +62,31 @@ def newest(repo: str) -> tuple[Source, str]:
         HubExpertError: the Hub cannot be reached.
     """
     call(lambda: validate_repo_id(repo), repo)
-    raw, _ = get_json(f"{constants.ENDPOINT}/api/models/{repo}/commits/main", repo, pace=Pace())
-    first = raw[0] if isinstance(raw, list) and raw and isinstance(raw[0], dict) else {}
+    first = next(iter(_commits(repo, "main")), {})
     commit = first.get("id")
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise SourceError(f"{repo} has no commit.", fix="publish to it first", kind="missing")
     return Source(repo=repo, revision=commit), text(first.get("title"))
 
 
+def titles(source: Source) -> list[str]:
+    """The first lines of a model's last commits up to the source's, the newest first; one request.
+
+    Raises:
+        SourceError: it is missing.
+        HubExpertError: the Hub cannot be reached.
+    """
+    return [text(commit.get("title")) for commit in _commits(source.repo, source.revision)]
+
+
+def _commits(repo: str, revision: str) -> list[dict[str, Any]]:
+    raw, _ = get_json(f"{constants.ENDPOINT}/api/models/{repo}/commits/{revision}", repo, pace=Pace())
+    return [commit for commit in raw if isinstance(commit, dict)] if isinstance(raw, list) else []
+
+
 def _head(entry: Mapping[str, Any], repo_type: RepoType) -> Head | None:
-    repo, sha, tags, card = (entry.get(key) for key in ("id", "sha", "tags", "cardData"))
-    if not (isinstance(repo, str) and isinstance(sha, str) and COMMIT.fullmatch(sha)):
+    if (known := identified(entry)) is None:
         return None
-    try:
-        validate_repo_id(repo)
-    except HFValidationError:
-        return None
+    (repo, sha), tags, card = known, entry.get("tags"), entry.get("cardData")
     told = stated_license(tags if isinstance(tags, list) else (), plain(card) if isinstance(card, dict) else {})
     return Head(Source(repo=repo, revision=sha, license=told, repo_type=repo_type), bool(entry.get("gated")))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants, try_to_load_from_cache
+from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
+from hubexpert.hub.cache import in_cache
 from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.hub.license import card_license, stated_license
 from hubexpert.hub.pace import Pace
@@ -134,39 +134,6 @@ def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) ->
     return found
 
 
-def titles(source: Source) -> list[str]:
-    """The first lines of a model's last commits up to the source's, the newest first; one request.
-
-    Raises:
-        SourceError: it is missing.
-        HubExpertError: the Hub cannot be reached.
-    """
-    address = f"{constants.ENDPOINT}/api/models/{source.repo}/commits/{source.revision}"
-    raw, _ = get_json(address, source.repo, pace=Pace())
-    return [text(commit.get("title")) for commit in map(_mapping, _sequence(raw))]
-
-
-def kept(repo: str, revision: str | None, filename: str) -> Path:
-    """A model's file in the cache, in the folder that is named by its commit; asks nothing.
-
-    Args:
-        repo: the model.
-        revision: by default the main branch, or, where it was never asked for by that name, what came last.
-        filename: at the repository's root.
-
-    Raises:
-        HubExpertError: it is not there.
-    """
-    found = _cached(repo, "model", revision, filename)
-    if found is None and revision is None:
-        call(lambda: validate_repo_id(repo), repo)
-        snapshots = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"), "snapshots")
-        found = max(snapshots.glob(f"*/{filename}"), key=lambda path: path.lstat().st_mtime, default=None)
-    if found is None:
-        raise HubExpertError(f"{filename} of {repo} is not in the cache.", fix="run once online to fill the cache")
-    return found
-
-
 def _listings(entries: Sequence[Mapping[str, Any]]) -> tuple[Listing, ...]:
     return tuple(listing for entry in entries if (listing := _listing(entry)))
 
@@ -184,7 +151,7 @@ def resolve(
         HubExpertError: the Hub cannot be reached, or the token is not accepted.
     """
     pinned = revision is not None and COMMIT.fullmatch(revision) is not None
-    card = _cached(repo, repo_type, revision, "README.md")
+    card = in_cache(repo, repo_type, revision, "README.md")
     if pinned and card:
         return Source(repo=repo, revision=revision or "", license=card_license(card), repo_type=repo_type)
     try:
@@ -192,7 +159,7 @@ def resolve(
     except SourceError:
         raise
     except HubExpertError:
-        snapshot = card or _cached(repo, repo_type, revision, "config.json", "adapter_config.json")
+        snapshot = card or in_cache(repo, repo_type, revision, "config.json", "adapter_config.json")
         if snapshot is None or not (pinned or constants.is_offline_mode()):
             raise  # a branch in the cache may have moved on the Hub: that is for offline mode only
         license_ = card_license(card) if card else None
@@ -223,8 +190,8 @@ def _cards_read(repo: str) -> Iterator[None]:
         raise SourceError(f"The metadata of {repo} cannot be read.", fix="correct its card", kind="broken") from error
 
 
-def _listing(raw: Mapping[str, Any]) -> Listing | None:
-    """An entry of the Hub's API as a record; None where it has no commit or its name is none."""
+def identified(raw: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The name and the commit of an entry of the Hub's API; None where it has no commit or its name is none."""
     repo, sha = raw.get("id"), raw.get("sha")
     if not (isinstance(repo, str) and isinstance(sha, str) and COMMIT.fullmatch(sha)):
         return None
@@ -232,6 +199,14 @@ def _listing(raw: Mapping[str, Any]) -> Listing | None:
         validate_repo_id(repo)
     except HFValidationError:
         return None
+    return repo, sha
+
+
+def _listing(raw: Mapping[str, Any]) -> Listing | None:
+    """An entry of the Hub's API as a record; None where it has no commit or its name is none."""
+    if (known := identified(raw)) is None:
+        return None
+    repo, sha = known
     tags = [text(tag) for tag in _sequence(raw.get("tags")) if isinstance(tag, str)]
     card, config, status = (_mapping(raw.get(key)) for key in ("cardData", "config", "securityRepoStatus"))
     base = _mapping(config.get("peft")).get("base_model_name_or_path")
@@ -291,18 +266,6 @@ def count(value: Any) -> int | None:
 def text(value: Any) -> str:
     """A stranger's text so that it can be written and sent: cut, and without lone surrogates."""
     return str(value)[:NAME].encode(errors="replace").decode()
-
-
-def _cached(repo: str, repo_type: str, revision: str | None, *names: str) -> Path | None:
-    """The first of these files that is in the cache at that revision."""
-    for name in names:
-        try:
-            path = try_to_load_from_cache(repo, name, revision=revision, repo_type=repo_type)
-        except HFValidationError:  # no name of a repository; the Hub is asked and says so
-            return None
-        if isinstance(path, str):
-            return Path(path)
-    return None
 
 
 def _commit_of(path: Path) -> str:
