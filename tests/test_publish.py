@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, ModelCard
 
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import Lock
-from hubexpert.publish import commit_message, publish, rehearse
+from hubexpert.publish import Wish, commit_message, publish, rehearse
 from hubexpert.records import Published
 from hubexpert.workspace import Workspace
 from tests.commands import run
@@ -17,7 +17,7 @@ from tests.publishing.making import a_project, assembled
 
 
 def send(lock: Lock, folder: Path, repo: str, *, force: bool = False) -> Published:
-    return publish(lock, folder, repo=repo, private=False, create_pr=False, force=force)
+    return publish(lock, folder, Wish(repo, force=force), private=False)
 
 
 def test_the_published_repository_holds_the_folder_and_a_card_the_client_reads(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_weights_that_were_not_measured_are_not_sent(tmp_path: Path) -> None:
     with pytest.raises(HubExpertError, match="not the file that was measured"):
         send(lock, folder, "tester/altered")
     with pytest.raises(HubExpertError, match="not the file that was measured"):
-        rehearse(lock, folder, repo="tester/altered", create_pr=False, force=False)
+        rehearse(lock, folder, Wish("tester/altered"))
     assert not HfApi().repo_exists("tester/altered")
 
 

@@ -16,7 +16,7 @@ from hubexpert.errors import HubExpertError
 from hubexpert.hub import look, resolve
 from hubexpert.localhub import Store
 from hubexpert.lock import Lock, locked_discovery, locked_recipe, read_lock, write_lock
-from hubexpert.publish import publish
+from hubexpert.publish import Wish, publish
 from hubexpert.recipe import read_recipe
 from hubexpert.shots import digest, read_task
 from hubexpert.status import status
@@ -211,7 +211,7 @@ def test_the_published_repository_must_carry_this_lock(project: Path, names: lis
     lock = set_publish(project, repo)
     assert reasons(project) == (f"{repo}: not published yet",)
     assemble(lock, a_build_folder(tmp_path / "build"), tmp_path / "out", repo=repo)
-    publish(lock, tmp_path / "out", repo=repo, private=False, create_pr=False, force=False)
+    publish(lock, tmp_path / "out", Wish(repo), private=False)
     assert reasons(project) == ()
     write_lock(
         project / "hubexpert.lock", lock.model_copy(update={"build": lock.build.model_copy(update={"packages": {}})})
@@ -226,7 +226,7 @@ def test_what_an_older_version_locked_and_published_is_still_fresh(
     repo = f"{names[0]}-expert"
     lock = set_publish(project, repo)
     assemble(lock, a_build_folder(tmp_path / "build"), tmp_path / "out", repo=repo)
-    publish(lock, tmp_path / "out", repo=repo, private=False, create_pr=False, force=False)
+    publish(lock, tmp_path / "out", Wish(repo), private=False)
     path = project / "hubexpert.lock"
     older = path.read_text().replace('"version": 2\n', '"version": 1\n')
     assert older != path.read_text()

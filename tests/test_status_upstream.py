@@ -13,7 +13,7 @@ from huggingface_hub import HfApi
 from hubexpert.hub import look, look_dataset
 from hubexpert.localhub import Store
 from hubexpert.lock import Lock, locked_recipe, read_lock, write_lock
-from hubexpert.publish import publish
+from hubexpert.publish import Wish, publish
 from hubexpert.recipe import read_recipe
 from hubexpert.records import Candidate
 from hubexpert.shots import digest, read_task
@@ -61,7 +61,7 @@ def published_now(folder: Path, lock: Lock, repo: str) -> None:
     from hubexpert.assemble import assemble
 
     assemble(lock, a_build_folder(folder / "build"), folder / "out", repo=repo)
-    publish(lock, folder / "out", repo=repo, private=False, create_pr=False, force=True)
+    publish(lock, folder / "out", Wish(repo, force=True), private=False)
 
 
 def led(old: str, new: str) -> Plan:

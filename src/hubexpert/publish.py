@@ -1,7 +1,8 @@
 """Publishing: only what the lock describes, and only what the verdict allows."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -19,76 +20,74 @@ from hubexpert.secrets import refuse_secrets
 COMPARED = "compared"  # the workspace's step that holds the comparison with what is published
 
 
-def publish(
-    lock: Lock,
-    folder: Path,
-    *,
-    repo: str,
-    private: bool,
-    create_pr: bool,
-    force: bool,
-    revision: str | None = None,
-    tag: str | None = None,
-    allowed: Collection[str] = (),
-    compared: Compared | None = None,
-) -> Published:
+@dataclass(frozen=True)
+class Wish:
+    """Where an expert is to be published, how, and what is overruled for it.
+
+    Attributes:
+        repo: `owner/name` on the Hub.
+        create_pr: open a pull request instead of a commit on a branch.
+        revision: the branch, or an open pull request `refs/pr/N`; by default main. Not with `create_pr`.
+        tag: a name for the commit. Not with `create_pr`.
+        force: publish even though the verdict is not `ship`, or the comparison says `worse`.
+        allowed: names of findings that look like secrets and are none.
+        compared: what a comparison with the published expert found, if one was made; only one of this lock counts.
+    """
+
+    repo: str
+    create_pr: bool = False
+    revision: str | None = None
+    tag: str | None = None
+    force: bool = False
+    allowed: tuple[str, ...] = ()
+    compared: Compared | None = None
+
+
+def publish(lock: Lock, folder: Path, wish: Wish, *, private: bool) -> Published:
     """Publish the assembled folder as one commit, with a card that names the repository; the folder is not touched.
 
     Args:
         lock: what the folder was assembled from.
         folder: the assembled folder, `.hubexpert/publish/`.
-        repo: `owner/name` on the Hub.
+        wish: where to, and how.
         private: make a missing repository private.
-        create_pr: open a pull request instead of a commit on a branch.
-        force: publish even though the verdict is not `ship`, or the comparison says `worse`.
-        revision: the branch, or an open pull request `refs/pr/N`; by default main. Not with `create_pr`.
-        tag: a name for the commit. Not with `create_pr`.
-        allowed: names of findings that look like secrets and are none.
-        compared: what a comparison with the published expert found, if one was made; only one of this lock counts.
 
     Raises:
         HubExpertError: the verdict, the comparison or a licence forbids it, the base is a folder, the assembled folder
             is not what the lock describes, a text holds what looks like a secret, there is no room for the page, or the
             Hub refuses.
     """
-    with _page(lock, folder, repo=repo, force=force, allowed=allowed, compared=compared) as page:
+    with _page(lock, folder, wish) as page:
         return hub.publish(
-            repo, page, message=commit_message(lock), private=private, create_pr=create_pr, revision=revision, tag=tag
+            wish.repo,
+            page,
+            message=commit_message(lock),
+            private=private,
+            create_pr=wish.create_pr,
+            revision=wish.revision,
+            tag=wish.tag,
         )
 
 
-def rehearse(
-    lock: Lock,
-    folder: Path,
-    *,
-    repo: str,
-    create_pr: bool,
-    force: bool,
-    revision: str | None = None,
-    tag: str | None = None,
-    allowed: Collection[str] = (),
-    compared: Compared | None = None,
-) -> Preview:
-    """What `publish` with these arguments would do. The Hub is read, and without a token what is public of it.
+def rehearse(lock: Lock, folder: Path, wish: Wish) -> Preview:
+    """What `publish` with this wish would do. The Hub is read, and without a token what is public of it.
 
     Raises:
         HubExpertError: `publish` would be refused, as far as can be told without sending anything.
     """
-    with _page(lock, folder, repo=repo, force=force, allowed=allowed, compared=compared) as page:
-        return preview(repo, page, create_pr=create_pr, revision=revision, tag=tag)
+    with _page(lock, folder, wish) as page:
+        return preview(wish.repo, page, create_pr=wish.create_pr, revision=wish.revision, tag=wish.tag)
 
 
 @contextmanager
-def _page(
-    lock: Lock, folder: Path, *, repo: str, force: bool, allowed: Collection[str], compared: Compared | None
-) -> Iterator[Path]:
+def _page(lock: Lock, folder: Path, wish: Wish) -> Iterator[Path]:
     """What is sent, once nothing speaks against it: here is all that is checked before."""
-    if not force:
-        _check_worth(lock, compared)
+    if not wish.force:
+        _check_worth(lock, wish.compared)
     _check_permitted(lock)
     _check_folder(lock, folder)
-    with _addressed(lock, folder, repo) as page:
-        refuse_secrets(page, hub.token(), allowed)
+    with _addressed(lock, folder, wish.repo) as page:
+        refuse_secrets(page, hub.token(), wish.allowed)
         yield page
 
 

@@ -10,7 +10,7 @@ from hubexpert.assemble import assemble
 from hubexpert.card import render_card
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import LOCK_VERSION, holds, read_lock, render_lock, write_lock
-from hubexpert.publish import rehearse
+from hubexpert.publish import Wish, rehearse
 from hubexpert.recipe import parse_recipe
 from hubexpert.status import changed_keys
 from tests.locks import a_build_folder, a_lock
@@ -51,7 +51,7 @@ def test_what_was_assembled_or_published_by_an_older_version_is_the_same_lock(tm
     assemble(lock, a_build_folder(tmp_path / "build"), folder, repo=None)
     (folder / "hubexpert.lock").write_bytes(FIRST.read_bytes())
     assert holds(folder / "hubexpert.lock", lock)
-    rehearse(lock, folder, repo="tester/test_older_lock", create_pr=False, force=True)
+    rehearse(lock, folder, Wish("tester/test_older_lock", force=True))
     assert not holds(folder / "hubexpert.lock", a_lock())
     (folder / "hubexpert.lock").write_text("{")
     assert not holds(folder / "hubexpert.lock", lock)

@@ -42,7 +42,7 @@ def _run(recipe: Path, out: Out) -> None:
     from hubexpert.cli.discover import show_discovery
     from hubexpert.cli.run import show_run
     from hubexpert.discover import refused_in
-    from hubexpert.publish import publish
+    from hubexpert.publish import Wish, publish
     from hubexpert.report import beside, write_report
 
     project = pipeline.open_project(recipe, quiet=out.quiet)
@@ -58,7 +58,7 @@ def _run(recipe: Path, out: Out) -> None:
     if forced:
         out.hint("     The verdict is against shipping; the demo publishes all the same, to show how.")
     publish_folder, repo = project.workspace.root / "publish", str(project.recipe.publish.repo)
-    done = publish(lock, publish_folder, repo=repo, private=False, create_pr=False, force=forced)
+    done = publish(lock, publish_folder, Wish(repo, force=forced), private=False)
     out.records([done.model_dump(mode="json")])
     out.text(f"Published {done.url} at commit {done.commit}" + ("" if done.changed else " (unchanged)"))
     out.text(f"Its card: {publish_folder / 'README.md'}")

@@ -70,32 +70,14 @@ def publish(
     hint_older_recipe(recipe, out)
     hub.show_progress(not out.quiet)
     with workspace.locked():
-        compared = workspace.stored(publishing.COMPARED, Compared)
+        wish = publishing.Wish(
+            target, create_pr, revision, tag, force, allowed, workspace.stored(publishing.COMPARED, Compared)
+        )
         if dry_run:
-            rehearsed = publishing.rehearse(
-                lock,
-                folder,
-                repo=target,
-                create_pr=create_pr,
-                force=force,
-                revision=revision,
-                tag=tag,
-                allowed=allowed,
-                compared=compared,
-            )
+            rehearsed = publishing.rehearse(lock, folder, wish)
         else:
-            published = publishing.publish(
-                lock,
-                folder,
-                repo=target,
-                private=wanted.publish.private if private is None else private,
-                create_pr=create_pr,
-                force=force,
-                revision=revision,
-                tag=tag,
-                allowed=allowed,
-                compared=compared,
-            )
+            hidden = wanted.publish.private if private is None else private
+            published = publishing.publish(lock, folder, wish, private=hidden)
     if dry_run:
         _show_preview(rehearsed, target, out)
     else:
