@@ -31,11 +31,28 @@ def hub() -> None:
     help="May be repeated.",
 )
 @click.option("--jobs", is_flag=True, help="Run jobs as processes of yours, for whoever has a token to write.")
+@click.option(
+    "--publishers",
+    type=click.Path(path_type=Path),
+    help="YAML file of the workflows that may have a token without a secret (docs/local-hub.md).",
+)
+@click.option("--audience", metavar="URL", help="What their identities are made for, if not the endpoint.")
 @output_options
-def serve(root: Path, host: str, port: int, tokens: tuple[str, ...], jobs: bool, out: Out) -> None:
+def serve(
+    root: Path,
+    host: str,
+    port: int,
+    tokens: tuple[str, ...],
+    jobs: bool,
+    publishers: Path | None,
+    audience: str | None,
+    out: Out,
+) -> None:
     """Serve the store until interrupted. The first line of output is the endpoint, for HF_ENDPOINT."""
+    from hubexpert.localhub import LocalHub
     from hubexpert.localhub import serve as serve_until_stopped
     from hubexpert.localhub.hosts import is_loopback
+    from hubexpert.localhub.publishers import read_publishers
 
     if not is_loopback(host):
         out.hint(f"Warning: {host} can be reached from other machines, over HTTP without encryption.")
@@ -45,7 +62,16 @@ def serve(root: Path, host: str, port: int, tokens: tuple[str, ...], jobs: bool,
     def announce(endpoint: str) -> None:
         _show(out, endpoint, {"endpoint": endpoint})
 
-    serve_until_stopped(root, host, port, [_token(spec) for spec in tokens], announce, jobs=jobs)
+    served = LocalHub(
+        root,
+        host=host,
+        port=port,
+        tokens=[_token(spec) for spec in tokens],
+        jobs=jobs,
+        publishers=read_publishers(publishers) if publishers else (),
+        audience=audience,
+    )
+    serve_until_stopped(served, announce)
 
 
 @hub.command()

@@ -3,8 +3,9 @@
 It speaks to the unmodified clients (`huggingface_hub`, `datasets`, `transformers`, `peft`) over HTTP.
 """
 
+from hubexpert.localhub.publishers import Publisher
 from hubexpert.localhub.records import Token
 from hubexpert.localhub.serve import LocalHub, serve
 from hubexpert.localhub.store import Store
 
-__all__ = ["LocalHub", "Store", "Token", "serve"]
+__all__ = ["LocalHub", "Publisher", "Store", "Token", "serve"]

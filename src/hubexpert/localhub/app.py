@@ -25,13 +25,16 @@ from hubexpert.localhub import (
     routes_jobs,
     routes_lfs,
     routes_listing,
+    routes_oauth,
     routes_refs,
     routes_repos,
 )
 from hubexpert.localhub.access import access
 from hubexpert.localhub.downloads import Downloads
 from hubexpert.localhub.hosts import host_name, is_loopback
+from hubexpert.localhub.issuers import Issuers
 from hubexpert.localhub.jobs import Jobs
+from hubexpert.localhub.publishers import Trust
 from hubexpert.localhub.records import Refusal, Token
 from hubexpert.localhub.signing import Signer
 from hubexpert.localhub.store import Store
@@ -45,11 +48,14 @@ _WINDOW = 300  # seconds
 _QUOTAS = {"api": 100_000, "resolvers": 500_000}
 
 
-def make_app(store: Store, tokens: Sequence[Token], downloads: Downloads, host: str, jobs: Jobs | None) -> Starlette:
+def make_app(
+    store: Store, tokens: Sequence[Token], downloads: Downloads, host: str, jobs: Jobs | None, trust: Trust
+) -> Starlette:
     """The application that serves `store` on `host`, counts `downloads`, and runs `jobs` where they are given."""
     app = Starlette(
         routes=[
             *routes_checks.ROUTES,
+            *routes_oauth.ROUTES,
             *routes_repos.ROUTES,
             *routes_jobs.ROUTES,
             *routes_lfs.ROUTES,
@@ -76,6 +82,8 @@ def make_app(store: Store, tokens: Sequence[Token], downloads: Downloads, host: 
         downloads=downloads,
         uploads=CapacityLimiter(_UPLOADS),
         jobs=jobs,
+        trust=trust,
+        issuers=Issuers(),
         two_names=host in ("127.0.0.1", "localhost"),
     )
     return app

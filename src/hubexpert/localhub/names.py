@@ -13,7 +13,7 @@ _HEX = re.compile(r"[0-9a-f]{7,40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 # First segments of the server's own addresses: a user of that name would hide them.
-_RESERVED = frozenset({"api", "datasets", "models", "spaces", "kernels", "buckets", "lfs"})
+_RESERVED = frozenset({"api", "datasets", "models", "spaces", "kernels", "buckets", "lfs", "oauth"})
 
 
 def is_namespace(name: str) -> bool:

@@ -15,6 +15,8 @@ def who_am_i(request: Request) -> Response:
     """The user of the token."""
     caller = caller_of(request)
     user = hub_of(request).access.user(caller)
+    if caller.only:
+        raise Refusal(403, "This token is a workflow's, and stands for no user.")
     token = {"displayName": "local", "role": caller.scope, "createdAt": "2024-01-01T00:00:00.000Z"}
     answer = {
         "type": "user",
@@ -35,7 +37,7 @@ def check_access(request: Request) -> Response:
         repo = repo_of(request, db)
     hub.access.opened(caller, repo)
     if request.url.path.endswith("/write"):
-        hub.access.writer(caller, repo.author)
+        hub.access.writer(caller, repo)
     return Response()
 
 

@@ -80,8 +80,8 @@ def _authorised(request: Request, revision: str, create_pr: bool) -> str:
         repo = repo_of(request, db)
         pull = _pull_request(db, repo, revision)
         if create_pr or (pull is not None and pull.author == caller.user):
-            return hub.access.user(caller)
-    return hub.access.writer(caller, repo.author)
+            return hub.access.speaker(caller, repo)
+    return hub.access.writer(caller, repo)
 
 
 def _pull_request(db: sqlite3.Connection, repo: Repo, revision: str) -> Discussion | None:
@@ -150,7 +150,7 @@ async def squash(request: Request) -> Response:
     def squashed() -> str:
         with hub.store.writing() as db:
             repo = repo_of(request, db)
-            author = hub.access.writer(caller_of(request), repo.author)
+            author = hub.access.writer(caller_of(request), repo)
             ref = _branch(db, repo, parameter(request, "revision"))
             files = load_files(db, repo, resolve(db, repo, ref))
             return write_commit(db, hub.store.blobs, repo, ref, files, parent=None, title=title, author=author)

@@ -64,12 +64,12 @@ def show_discussion(request: Request) -> Response:
 async def create_discussion(request: Request) -> Response:
     """A new discussion, or a pull request without commits."""
     hub, asked = hub_of(request), await json_body(request)
-    author = hub.access.user(caller_of(request))
     title, pull = text_member(asked, "title"), asked.get("pullRequest") is True
 
     def create() -> int:
         with hub.store.writing() as db:
             repo = repo_of(request, db)
+            author = hub.access.speaker(caller_of(request), repo)
             base = resolve(db, repo, MAIN) if pull else None
             status: Status = "draft" if pull else "open"
             item = open_discussion(db, repo, title=title, author=author, status=status, base=base)
@@ -114,7 +114,7 @@ async def merge_pull_request(request: Request) -> Response:
     def run() -> None:
         with hub.store.writing() as db:
             repo = repo_of(request, db)
-            author = hub.access.writer(caller_of(request), repo.author)
+            author = hub.access.writer(caller_of(request), repo)
             merge(db, hub.store.blobs, repo, load(db, repo, _number(request)), author)
 
     await run_in_threadpool(run)
@@ -140,8 +140,8 @@ async def _happened(
 def _speaker(request: Request, db: sqlite3.Connection, repo: Repo, item: Discussion, everyone: bool) -> str:
     access, caller = hub_of(request).access, caller_of(request)
     if everyone or caller.user == item.author:
-        return access.user(caller)
-    return access.writer(caller, repo.author)
+        return access.speaker(caller, repo)
+    return access.writer(caller, repo)
 
 
 def _number(request: Request) -> int:

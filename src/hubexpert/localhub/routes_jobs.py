@@ -116,7 +116,7 @@ def _jobs(request: Request) -> Jobs:
 def _owned(request: Request) -> str:
     """The namespace, when the sender may write to it."""
     namespace = parameter(request, "namespace")
-    hub_of(request).access.writer(caller_of(request), namespace)
+    hub_of(request).access.owner(caller_of(request), namespace)
     return namespace
 
 

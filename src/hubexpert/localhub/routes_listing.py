@@ -81,8 +81,8 @@ def _query(request: Request) -> Query:
 
 def viewer_of(request: Request) -> Viewer:
     """Whose private repositories the sender of a request sees."""
-    caller = caller_of(request)
-    return Viewer(caller.user is not None, sorted(hub_of(request).access.users - {(caller.user or "").lower()}))
+    access, caller = hub_of(request).access, caller_of(request)
+    return Viewer(access.sees_private(caller), sorted(access.users - {(caller.user or "").lower()}))
 
 
 def _listed(request: Request) -> Iterable[str]:

@@ -72,7 +72,7 @@ async def _changed(request: Request, change: Callable[[sqlite3.Connection, Repo]
     def run() -> None:
         with hub.store.writing() as db:
             repo = repo_of(request, db)
-            hub.access.writer(caller_of(request), repo.author)
+            hub.access.writer(caller_of(request), repo)
             change(db, repo)
 
     await run_in_threadpool(run)

@@ -18,7 +18,7 @@ async def create_repo(request: Request) -> Response:
     hub, asked = hub_of(request), await json_body(request)
     repo_type, repo_id = _named(request, asked)
     url = {"url": repo_url(request, repo_type, repo_id), "name": repo_id}
-    author = hub.access.writer(caller_of(request), repo_id.split("/")[0])
+    author = hub.access.owner(caller_of(request), repo_id.split("/")[0])
 
     def create() -> None:
         with hub.store.writing() as db:
@@ -53,7 +53,7 @@ async def move_repo(request: Request) -> Response:
     def move() -> None:
         with hub.store.writing() as db:
             repo = _owned(request, hub, repos.find(db, repo_type, old))
-            hub.access.writer(caller_of(request), new.split("/")[0])
+            hub.access.owner(caller_of(request), new.split("/")[0])
             repos.move(db, repo, new)
 
     await run_in_threadpool(move)
@@ -102,7 +102,7 @@ def _owned(request: Request, hub: Hub, repo: Repo | None) -> Repo:
     """`repo`, when the sender may change it."""
     caller = caller_of(request)
     known = hub.access.readable(caller, repo)
-    hub.access.writer(caller, known.author)
+    hub.access.owner(caller, known.author)
     return known
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from hubexpert.errors import HubExpertError
 from hubexpert.localhub.downloads import Downloads
 from hubexpert.localhub.jobs import Jobs
+from hubexpert.localhub.publishers import Publisher, Trust
 from hubexpert.localhub.records import Token
 from hubexpert.localhub.store import Store
 
@@ -21,7 +22,16 @@ _SHUTDOWN_SECONDS = 5
 
 
 class LocalHub:
-    """A Hub served by a thread while the `with` block runs; port 0 takes a free one.
+    """A Hub served by a thread while the `with` block runs.
+
+    Args:
+        root: the folder of its store.
+        host: the address it listens on.
+        port: 0 takes a free one.
+        tokens: of its users.
+        jobs: run the jobs that are asked for.
+        publishers: the workflows that may have a token without a secret.
+        audience: what their identities must be made for; by default the endpoint.
 
     Attributes:
         endpoint: within the block, its address, for `HF_ENDPOINT`.
@@ -37,12 +47,16 @@ class LocalHub:
         port: int = 0,
         tokens: Sequence[Token] = (),
         jobs: bool = False,
+        publishers: Sequence[Publisher] = (),
+        audience: str | None = None,
     ) -> None:
         self._root = root
         self._host = host
         self._port = port
         self._tokens = tokens
         self._jobs = Jobs() if jobs else None
+        self._publishers = tuple(publishers)
+        self._audience = audience
 
     def __enter__(self) -> Self:
         """Start, and return when it answers.
@@ -51,9 +65,14 @@ class LocalHub:
             HubExpertError: when the port or the folder cannot be had, or what serving needs is not installed.
         """
         self._store, self._downloads = Store(self._root), Downloads()
-        self._server = _server(self._store, self._tokens, self._downloads, self._host, self._jobs)
         self._socket = _listen(self._host, self._port)
         self.endpoint = _endpoint(self._host, self._socket)
+        trust = Trust(self._publishers, self._audience or self.endpoint)
+        try:
+            self._server = _server(self._store, self._tokens, self._downloads, self._host, self._jobs, trust)
+        except HubExpertError:
+            self._socket.close()
+            raise
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
         self._thread.start()
         while not self._server.started:
@@ -73,10 +92,8 @@ class LocalHub:
         self._downloads.write(self._store, wait=_SHUTDOWN_SECONDS)
 
 
-def serve(
-    root: Path, host: str, port: int, tokens: Sequence[Token], announce: Callable[[str], None], *, jobs: bool = False
-) -> None:
-    """Serve until SIGINT or SIGTERM; `announce` gets the endpoint once it answers. With `jobs`, run those asked for.
+def serve(hub: LocalHub, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `announce` gets the endpoint once it answers.
 
     Raises:
         HubExpertError: as `LocalHub`.
@@ -88,7 +105,7 @@ def serve(
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with LocalHub(root, host=host, port=port, tokens=tokens, jobs=jobs) as hub:
+        with hub:
             announce(hub.endpoint)
             stop.wait()
     finally:
@@ -115,7 +132,7 @@ def _endpoint(host: str, listening: socket.socket) -> str:
 
 
 def _server(
-    store: Store, tokens: Sequence[Token], downloads: Downloads, host: str, jobs: Jobs | None
+    store: Store, tokens: Sequence[Token], downloads: Downloads, host: str, jobs: Jobs | None, trust: Trust
 ) -> "uvicorn.Server":
     try:
         import uvicorn
@@ -125,7 +142,7 @@ def _server(
         message = f"Serving a Hub needs {error.name}, which is not installed."
         raise HubExpertError(message, fix="pip install 'hubexpert[hub]'") from error
     config = uvicorn.Config(
-        make_app(store, tokens, downloads, host, jobs),
+        make_app(store, tokens, downloads, host, jobs, trust),
         log_level="warning",
         access_log=False,
         server_header=False,

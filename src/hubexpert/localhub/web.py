@@ -11,7 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from hubexpert.localhub.access import Access, Caller
 from hubexpert.localhub.downloads import Downloads
+from hubexpert.localhub.issuers import Issuers
 from hubexpert.localhub.jobs import Jobs
+from hubexpert.localhub.publishers import Trust
 from hubexpert.localhub.records import Refusal, Repo, RepoType
 from hubexpert.localhub.repos import find
 from hubexpert.localhub.signing import Signer
@@ -34,6 +36,8 @@ class Hub:
     downloads: Downloads
     uploads: CapacityLimiter
     jobs: Jobs | None
+    trust: Trust
+    issuers: Issuers
     two_names: bool
 
 
