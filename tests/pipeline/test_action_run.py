@@ -1,9 +1,10 @@
 """The workflow that `hubexpert init --github` writes and the action it uses, run by `act`, against the test Hub.
 
-GitHub itself is not here: `actions/setup-python` and `actions/cache` are stand-ins that do nothing; what gives the
-workflow its identity, and takes that for a token, is a proxy before the test Hub that believes everything.
+GitHub itself is not here: `actions/setup-python` and `actions/cache` are stand-ins that do nothing, and another issuer
+gives the workflow its identity. The Hub that takes that for a token is `hubexpert hub serve` with its publishers.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -16,10 +17,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from huggingface_hub import HfApi
 
+from hubexpert.localhub import Store
 from tests.commands import run
-from tests.discover.faults import Fault, faulty_hub
+from tests.issuer import PUSH, REQUEST_TOKEN, Issuer, issuer
 from tests.pipeline.world import rows, write_jsonl
 
 pytestmark = pytest.mark.slow
@@ -103,29 +106,46 @@ def edit(repository: Path, old: str, new: str) -> None:
 
 
 @pytest.fixture
-def trusting(endpoint: str, token: str) -> Iterator[tuple[str, dict[tuple[str, str], int]]]:
-    """A Hub that takes any workflow's identity for a token, GitHub that gives one: the address, what was asked."""
-    headers = {"Content-Type": "application/json"}
-    given = {
-        "/identity": Fault(200, headers, body=json.dumps({"value": "an-identity"}).encode()),
-        "/oauth/token": Fault(200, headers, body=json.dumps({"access_token": token, "expires_in": 3600}).encode()),
-    }
-    with faulty_hub(endpoint, lambda method, path, _: given.get(path.partition("?")[0])) as (address, seen):
-        yield address, seen
+def trusting(store: Store, tmp_path: Path) -> Iterator[tuple[str, Issuer]]:
+    """The address of a second server of the test Hub, which trusts the workflow as docs/ci.md has it, and an issuer."""
+    with issuer() as github, contextlib.ExitStack() as stack:
+        claims = {name: PUSH[name] for name in ("repository", "ref", "workflow_ref")}
+        publisher = {"resource": f"tester/{tmp_path.name}-project", "issuer": github.address, "claims": claims}
+        (tmp_path / "publishers.yaml").write_text(yaml.safe_dump([publisher]))
+        command = [sys.executable, "-m", "hubexpert", "hub", "serve", "--root", str(store.root), "--port", "0"]
+        command += ["--publishers", str(tmp_path / "publishers.yaml")]
+        server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        stack.callback(server.terminate)
+        assert server.stdout is not None
+        yield server.stdout.readline().strip(), github
 
 
 def test_changed_shots_are_published_without_any_secret_and_then_nothing_is_to_do(
-    repository: Path, act: Act, trusting: tuple[str, dict[tuple[str, str], int]], tmp_path: Path
+    repository: Path, act: Act, trusting: tuple[str, Issuer], tmp_path: Path
 ) -> None:
-    repo, (address, seen) = f"tester/{tmp_path.name}-project", trusting
-    identity = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{address}/identity", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x"}
+    repo, (address, github) = f"tester/{tmp_path.name}-project", trusting
+    identity = {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{github.address}/identity?api-version=2.0",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REQUEST_TOKEN,
+    }
+    HfApi().create_repo(repo, private=True)  # a workflow's identity can make none
+    first = HfApi().model_info(repo).sha
 
+    # a fork's workflow, or that of another branch, is another one
+    github.says = {**PUSH, "repository": "mallory/expert"}
+    code, log = act(repository, "push", address=address, **identity)
+    assert code == 1
+    assert "make this workflow a trusted publisher" in log
+    assert HfApi().model_info(repo).sha == first
+
+    github.says = PUSH
     code, log = act(repository, "push", address=address, **identity)
     assert code == 0, log
     commit = HfApi().model_info(repo).sha
     assert f"::set-output:: commit-url={address}/{repo}/commit/{commit}" in log
     assert "hubexpert: rebuilt and published" in log
-    assert seen["POST", "/oauth/token"] > 0
+    assert "hf_jwt" not in log
+    assert HfApi().list_repo_commits(repo)[0].authors == ["[OIDC]"]
 
     code, log = act(repository, "push", address=address, **identity)
     assert code == 0, log

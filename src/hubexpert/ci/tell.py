@@ -32,6 +32,15 @@ def outputs(outcome: Outcome) -> dict[str, str]:
     }
 
 
+def told(outcome: Outcome) -> list[str]:
+    """Why, and what the check of the shots found, a line each: what the commands themselves did not tell on stderr."""
+    lines = [f"- {reason}" for reason in outcome.reasons]
+    for each in outcome.findings:
+        place = f"{each['file']}, line {', '.join(map(str, each['lines'][:MOST]))}"
+        lines.append(f"{each['severity']}: {each['code']} in {place}: {each['sentence']} {each['fix']}")
+    return lines
+
+
 def tell(outcome: Outcome, recipe: Path, environment: Mapping[str, str]) -> None:
     """Append the outputs and the summary to the files that GitHub names, where it names them."""
     if file := environment.get("GITHUB_OUTPUT"):

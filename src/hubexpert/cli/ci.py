@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.output import Out, output_options, printable, recipe_option
 
 
 @click.command()
@@ -46,7 +46,7 @@ def ci(
     # the Hub's client reads some of it once, when it is imported: only what comes after this may import it
     os.environ |= without_secrets() if checking else with_identity(os.environ, wanted)
     from hubexpert.ci.line import Outcome, Publishing, check, rebuild
-    from hubexpert.ci.tell import outputs, tell, unheard
+    from hubexpert.ci.tell import outputs, tell, told, unheard
 
     with at_repo(recipe, repo or None) as meant:
         with unheard(os.environ):
@@ -54,13 +54,17 @@ def ci(
             try:
                 fetch_lock(meant)
             except HubExpertError as error:
-                out.hint(f"What is published was not looked at: {error.message}")
-                if not checking:
+                if checking:
+                    out.hint(f"What is published was not looked at: {error.message}")
+                else:
                     outcome = Outcome("failed", trouble=f"Error: {error.message}\nFix: {error.fix}")
+                    click.echo(printable(outcome.trouble), err=True)
             if checking:
                 outcome = check(meant)
             elif outcome is None:
                 outcome = rebuild(meant, publish=cast("Publishing", publishing), discover=discover, force=force)
+            for line in told(outcome):
+                out.hint(line)
         tell(outcome, meant, os.environ)
     out.records([{"state": outcome.state, "reasons": list(outcome.reasons), **outputs(outcome)}])
     out.text(outcome.state)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import sys
 import time
@@ -163,8 +164,17 @@ def translated(error: BaseException, about: str) -> HubExpertError:
     return _translated_fault(error, about)
 
 
+def trusting(repo: str | None = None) -> str:
+    """How a workflow comes to its token, for the repository that it names or should name."""
+    named = repo or os.environ.get("HF_OIDC_RESOURCE", "")
+    return f"make this workflow a trusted publisher of {named} on the Hub, and set HF_OIDC_RESOURCE={named}"
+
+
 def _translated_status(error: HfHubHTTPError, about: str) -> HubExpertError:
     status = error.response.status_code
+    if error.response.url.path.endswith("/oauth/token") and status < 500:
+        message = "The Hub does not take this workflow's identity for a token."
+        return HubExpertError(message, fix=f"{trusting()}, or set HF_TOKEN instead")
     if isinstance(error, EntryNotFoundError):
         name = error.response.url.path.rsplit("/", 1)[-1]
         return SourceError(f"{about} has no file {name}.", fix="check the repository's files", kind="missing")

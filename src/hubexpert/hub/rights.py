@@ -8,7 +8,7 @@ from huggingface_hub import get_token
 from huggingface_hub.errors import HfHubHTTPError
 
 from hubexpert.errors import HubExpertError
-from hubexpert.hub.calls import LOGIN, SourceError, call, cause_of, may_pass, translated
+from hubexpert.hub.calls import LOGIN, SourceError, call, cause_of, translated, trusting
 
 T = TypeVar("T")
 CREATE, WRITE, PROPOSE = "create", "write", "propose"
@@ -20,16 +20,7 @@ def token() -> str | None:
     Raises:
         HubExpertError: a workflow's identity should be exchanged for one, and that failed.
     """
-    try:
-        return call(get_token, "the token")
-    except HubExpertError as error:
-        cause = error.__cause__
-        if isinstance(cause, HfHubHTTPError) and not may_pass(cause):
-            raise HubExpertError(
-                "The Hub does not take this workflow's identity for a token.",
-                fix=f"{_trust()}, or set HF_TOKEN instead",
-            ) from cause
-        raise
+    return call(get_token, "the token")
 
 
 def require_token(what: str = "Publishing") -> str:
@@ -72,11 +63,5 @@ def refused(error: BaseException, repo: str, right: str) -> HubExpertError:
         WRITE: f"add --create-pr, for which reading suffices, or use a token that may write to {repo}: {LOGIN}",
         PROPOSE: f"use a token that may open pull requests on {repo}: {LOGIN}",
     }
-    fix = f"{_trust(repo)}; or {fixes[right]}" if os.environ.get("HF_OIDC_RESOURCE") else fixes[right]
+    fix = f"{trusting(repo)}; or {fixes[right]}" if os.environ.get("HF_OIDC_RESOURCE") else fixes[right]
     return SourceError(told.message, fix=fix, kind="missing")
-
-
-def _trust(repo: str | None = None) -> str:
-    """How a workflow comes to its token, for the repository that it names or should name."""
-    named = repo or os.environ.get("HF_OIDC_RESOURCE", "")
-    return f"make this workflow a trusted publisher of {named} on the Hub, and set HF_OIDC_RESOURCE={named}"
