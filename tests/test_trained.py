@@ -100,6 +100,15 @@ def test_a_start_is_not_changed_by_training(kind: str, model: Lm, tmp_path: Path
     assert all(torch.equal(start.routers[module], router) for module, router in routers.items())
 
 
+def test_training_leaves_nothing_where_it_runs(model: Lm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = lesson(tmp_path / "lesson", epochs=1)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with opened(model, starts(model, tmp_path / "start", learned)["fresh"], learned.section) as form:
+        train(form, encode_all(model, SHOTS), learned.section, None, seed=0, label="", quiet=True)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 def test_a_weight_multiplies_an_example_s_loss(model: Lm, tmp_path: Path) -> None:
     """The loss is Σ weight · NLL over the answers' tokens, and one step goes where that sum's gradient says."""
     learned = lesson(tmp_path, batch_size=len(SHOTS), epochs=1)

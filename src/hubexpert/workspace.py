@@ -174,12 +174,14 @@ class Workspace:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the workspace: two runs at once would write over each other.
+        """Hold the workspace, which git is told to ignore: two runs at once would write over each other.
 
         Raises:
             HubExpertError: another process holds it.
         """
         self.root.mkdir(parents=True, exist_ok=True)
+        if not (self.root / ".gitignore").exists():
+            write_atomically(self.root / ".gitignore", "*\n")
         with (self.root / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -112,7 +112,7 @@ def steps_an_epoch(examples: int, section: TrainSection) -> int:
 
 def _arguments(section: TrainSection, epochs: int, checkpoints: Path | None, seed: int) -> TrainingArguments:
     arguments = TrainingArguments(
-        output_dir=str(checkpoints) if checkpoints else None,
+        output_dir=str(checkpoints or "."),  # nothing is written there without `checkpoints`; None would make a folder
         num_train_epochs=epochs,
         per_device_train_batch_size=section.batch_size,
         **({"activation_checkpointing": True} if section.gradient_checkpointing else {}),
