@@ -75,6 +75,14 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     assert "hubexpert: fresh" in summary
     assert HfApi().model_info(repo).sha == commit
 
+    # another one, whose repository holds a lock that is older than what was published since
+    old = json.loads((recipe.parent / "hubexpert.lock").read_text())
+    (recipe.parent / "hubexpert.lock").write_text(json.dumps({**old, "digests": {**old["digests"], "shots": "0"}}))
+    code, output, summary, told = workflow(recipe, "--force")
+    assert (code, output["changed"]) == (0, "false"), told
+    assert "hubexpert: fresh" in summary
+    assert json.loads((recipe.parent / "hubexpert.lock").read_text()) == old
+
     # a change that is proposed: what would be done is told, nothing is
     write_jsonl(recipe.parent / "kshot/train.jsonl", rows(17))
     code, output, summary, told = workflow(recipe, "check")

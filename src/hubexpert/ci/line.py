@@ -4,7 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from hubexpert.ci.place import fetch_lock
 from hubexpert.ci.stage import Stage, stage
+from hubexpert.errors import HubExpertError
 
 STALE = 3  # the exit code of `status`
 Publishing = Literal["commit", "pr", "none"]
@@ -17,6 +19,7 @@ class Outcome:
     Attributes:
         state: `fresh`, nothing was to be done; `checked`; `rebuilt`; `failed`, for what `trouble` tells.
         reasons: why the expert is stale.
+        remark: what went wrong here, and not in a command, which tells that itself.
         findings: what the check of the shots found: each `severity`, `code`, `file`, `lines`, `sentence`, `fix`.
         trouble: what the command that failed told.
         verdict: on what was rebuilt; empty where nothing was.
@@ -28,6 +31,7 @@ class Outcome:
 
     state: Literal["fresh", "checked", "rebuilt", "failed"]
     reasons: tuple[str, ...] = ()
+    remark: str = ""
     findings: tuple[dict[str, Any], ...] = ()
     trouble: str = ""
     verdict: str = ""
@@ -38,8 +42,13 @@ class Outcome:
 
 
 def check(recipe: Path) -> Outcome:
-    """What a rebuild would be for, and whether the shots are sound. Nothing is asked, trained or sent."""
-    known = _status(recipe, "--offline")
+    """What a rebuild would be for, and whether the shots are sound. Nothing is trained or sent."""
+    remark = ""
+    try:
+        fetch_lock(recipe)
+    except HubExpertError as error:
+        remark = f"What is published was not looked at: {error.message}"
+    known = replace(_status(recipe, "--offline"), remark=remark)
     return known if known.state == "failed" else _checked(recipe, replace(known, state="checked"))
 
 
@@ -52,7 +61,16 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool) -
         discover: whether new adapters on the Hub make it stale, too.
         force: publish although the verdict is not `ship`; not what is worse than what is published.
     """
-    known = _status(recipe, *(["--discover"] if discover else []))
+    options = ["--discover"] if discover else []
+    try:
+        fetch_lock(recipe)
+        known = _status(recipe, *options)
+        # a lock that lies in the repository may be older than what was built from it since
+        if known.state == "rebuilt" and fetch_lock(recipe, replace=True):
+            known = _status(recipe, *options)
+    except HubExpertError as error:
+        told = f"Error: {error.message}\nFix: {error.fix}"
+        return Outcome("failed", trouble=told, remark=told)
     if known.state != "rebuilt":
         return known
     known = _checked(recipe, known)

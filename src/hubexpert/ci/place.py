@@ -47,8 +47,15 @@ def at_repo(recipe: Path, repo: str | None) -> Iterator[Path]:
         beside.unlink()
 
 
-def fetch_lock(recipe: Path) -> None:
-    """Put the published lock beside the recipe where there is none: what is published is what it is compared with.
+def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
+    """Put the published lock beside the recipe: what is published is what a rebuild is for.
+
+    Args:
+        recipe: the recipe.
+        replace: also where there is a lock already.
+
+    Returns:
+        Whether there is another lock now than before.
 
     Raises:
         HubExpertError: the recipe cannot be read, or the Hub cannot be reached.
@@ -56,12 +63,16 @@ def fetch_lock(recipe: Path) -> None:
     from hubexpert import hub
 
     repo, lock = read_recipe(recipe).publish.repo, recipe.parent / DEFAULT_LOCK
-    if repo is None or lock.is_file():
-        return
+    if repo is None or (lock.is_file() and not replace):
+        return False
     try:
-        published = hub.download(hub.look(repo).source, [DEFAULT_LOCK])
+        published = hub.download(hub.look(repo).source, [DEFAULT_LOCK]) / DEFAULT_LOCK
     except hub.SourceError as error:
         if error.kind == "failing":
             raise
-        return
-    write_atomically(lock, (published / DEFAULT_LOCK).read_text(encoding="utf-8"))
+        return False
+    text = published.read_text(encoding="utf-8")
+    if lock.is_file() and lock.read_text(encoding="utf-8") == text:
+        return False
+    write_atomically(lock, text)
+    return True

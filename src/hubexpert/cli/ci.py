@@ -37,32 +37,24 @@ def ci(
     """Rebuild and publish the expert where it is stale, or check a change of it: what the GitHub Action runs."""
     from typing import cast
 
-    from hubexpert.ci.place import at_repo, fetch_lock, with_identity, without_secrets
-    from hubexpert.errors import HubExpertError
+    from hubexpert.ci.place import at_repo, with_identity, without_secrets
     from hubexpert.recipe import read_recipe
 
     checking = what == "check"
     wanted = repo or read_recipe(recipe).publish.repo
     # the Hub's client reads some of it once, when it is imported: only what comes after this may import it
     os.environ |= without_secrets() if checking else with_identity(os.environ, wanted)
-    from hubexpert.ci.line import Outcome, Publishing, check, rebuild
+    from hubexpert.ci.line import Publishing, check, rebuild
     from hubexpert.ci.tell import outputs, tell, told, unheard
 
     with at_repo(recipe, repo or None) as meant:
         with unheard(os.environ):
-            outcome = None
-            try:
-                fetch_lock(meant)
-            except HubExpertError as error:
-                if checking:
-                    out.hint(f"What is published was not looked at: {error.message}")
-                else:
-                    outcome = Outcome("failed", trouble=f"Error: {error.message}\nFix: {error.fix}")
-                    click.echo(printable(outcome.trouble), err=True)
             if checking:
                 outcome = check(meant)
-            elif outcome is None:
+            else:
                 outcome = rebuild(meant, publish=cast("Publishing", publishing), discover=discover, force=force)
+            if outcome.remark:
+                click.echo(printable(outcome.remark), err=True)
             for line in told(outcome):
                 out.hint(line)
         tell(outcome, meant, os.environ)
