@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hubexpert.ci.line import Outcome
 from hubexpert.ci.place import with_identity
 from hubexpert.ci.tell import summary
 from hubexpert.escape import HUB
+from tests import tiny
 from tests.pipeline.test_gate import POOR
 from tests.pipeline.world import rows, write_jsonl
 
@@ -43,9 +44,17 @@ def workflow(tmp_path: Path) -> Callable[..., tuple[int, dict[str, str], str, st
     return run
 
 
+@pytest.fixture
+def newcomer() -> Iterator[str]:
+    """A repository for an adapter that is new, which other tests are not to find."""
+    HfApi().create_repo("tester/newcomer")
+    yield "tester/newcomer"
+    HfApi().delete_repo("tester/newcomer")
+
+
 @pytest.mark.slow
 def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
-    project: Callable[..., Path], workflow: Callable[..., Any], tmp_path: Path
+    project: Callable[..., Path], workflow: Callable[..., Any], newcomer: str, tmp_path: Path
 ) -> None:
     recipe = project(evaluate={"contributions": 0})
     repo = f"tester/{tmp_path.name}-project"
@@ -82,6 +91,16 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     assert (code, output["changed"]) == (0, "false"), told
     assert "hubexpert: fresh" in summary
     assert json.loads((recipe.parent / "hubexpert.lock").read_text()) == old
+
+    # one that looks for new adapters: there is none, then there is one
+    code, output, summary, told = workflow(recipe, "--force", "--discover")
+    assert (code, output["changed"]) == (0, "false"), told
+    assert "hubexpert: fresh" in summary
+    HfApi().upload_folder(repo_id=newcomer, folder_path=tiny.lora(tmp_path / "newcomer", seed=11))
+    code, output, summary, told = workflow(recipe, "--force", "--discover", "--publish", "none")
+    assert (code, output["changed"], output["commit-url"]) == (0, "true", ""), told
+    assert f"1 new adapter of the base is accepted: {newcomer}" in summary.replace("\\", "")
+    assert HfApi().model_info(repo).sha == commit
 
     # a change that is proposed: what would be done is told, nothing is
     write_jsonl(recipe.parent / "kshot/train.jsonl", rows(17))
