@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -162,13 +163,13 @@ def measured(
 
     def trained(name: str, tuning: Adaptation) -> list[float]:
         what = "trained" if form == "alone" else f"trained {form}"
-        return once(what, name, setting(tuning), lambda: answers_when_trained(model, factors(name), scene, tuning))[
-            "value"
-        ]
+        done = once(what, name, setting(tuning), lambda: answers_when_trained(model, factors(name), scene, tuning))
+        values: list[float] = done["value"]
+        return values
 
     found: dict[str, dict[str, Any]] = {name: {} for name in (*pool, FRESH)}
     for name in pool:
-        plain = once("plain", name, METRIC, lambda name=name: score(model, read_factors(BANK / name), scene))
+        plain = once("plain", name, METRIC, partial(score, model, read_factors(BANK / name), scene))
         found[name] |= {"exact_match": fmean(plain["value"]["values"]), "seconds_plain": plain["seconds"]}
         found[name]["perplexity"] = Answers(**plain["value"]).perplexity
     for name in found:
@@ -176,7 +177,7 @@ def measured(
             "adapted" if form == "alone" else f"adapted {form}",
             name,
             setting(adaptation),
-            lambda name=name: adapted_nlls(model, factors(name), scene.encoded, adaptation, seed=scene.seed),
+            partial(adapted_nlls, model, factors(name), scene.encoded, adaptation, seed=scene.seed),
         )
         found[name] |= {"adapted": nlls["value"], "seconds_adapted": nlls["seconds"]}
     for name in found:

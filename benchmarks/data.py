@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def draw(file: Path, rows: int) -> dict[str, Any]:
 
 
 def opened(file: Path) -> "np.memmap[Any, np.dtype[np.float32]]":
-    return np.memmap(file, np.float32, mode="r").reshape(-1, DIMENSIONS)
+    return np.memmap(file, np.float32, mode="r", shape=(file.stat().st_size // 4 // DIMENSIONS, DIMENSIONS))
 
 
 def shots(foreign: bool) -> Floats:
@@ -158,7 +159,7 @@ def embedding(file: Path, count: int) -> dict[str, Any]:
         seconds, wanted = timed(lambda: encoder.model.encode(said, show_progress_bar=False))
         bare.append(seconds)
         seconds, found = timed(
-            lambda key=f"{number}": embedded(file.parent, key, lambda: iter(said), count, encoder, quiet=True)
+            partial(embedded, file.parent, f"{number}", lambda: iter(said), count, encoder, quiet=True)
         )
         ours.append(seconds)
     assert np.allclose(found, wanted, atol=1e-5)

@@ -127,7 +127,7 @@ def further(hub: Scene, before: Mapping[str, Run]) -> Figures:
     whole = replace(planted(anew, pool), name="--refresh: every adapter once, deleted ones gone")
     checks = (*after_changes(hub, pool, new, later), whole)
     found += Figures({"after changes": later, "--refresh": anew}, checks, (stale(later, deleted),))
-    told = (data_cost(cold, before[DATA[0]]), each_accepted(cold))
+    told: tuple[str, ...] = (data_cost(cold, before[DATA[0]]), each_accepted(cold))
     told += tuple(against(alike, before[alike], peers[name]) for name, alike in pairs.items())
     return found + Figures({f"{ALONE}, {which}": peer for which, peer in peers.items()}, remarks=told)
 

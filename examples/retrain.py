@@ -12,7 +12,7 @@ from pathlib import Path
 
 from peft import LoraConfig, get_peft_model
 
-from hubexpert.lm import encode, load_lm
+from hubexpert.lm import Lm, encode, load_lm
 from hubexpert.recipe import TrainSection
 from hubexpert.shots import read_examples
 from hubexpert.train import train
@@ -47,12 +47,11 @@ def main() -> None:
         use_rslora=settings["rslora"],
         task_type="CAUSAL_LM",
     )
-    model = get_peft_model(lm.model, config)
+    model = Lm(get_peft_model(lm.model, config), lm.tokenizer)
     encoded = [encode(lm.tokenizer, e, f"{e.rationale}\n{e.output}" if e.rationale else e.output) for e in examples]
     section = TrainSection(epochs=settings["epochs"], learning_rate=settings["lr"], batch_size=settings["batch"])
-    pad = lm.tokenizer.pad_token_id
-    losses = train(model, encoded, section, given.out / "checkpoints", pad=pad, seed=0, label=f"training {given.name}")
-    model.save_pretrained(given.out)
+    losses = train(model, encoded, section, given.out / "checkpoints", seed=0, label=f"training {given.name}")
+    model.model.save_pretrained(given.out)
     print(f"mean loss of each epoch: {', '.join(f'{loss:.2f}' for loss in losses)}; saved in {given.out}")
 
 

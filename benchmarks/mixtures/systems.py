@@ -11,9 +11,10 @@ from peft import ArrowConfig, LoraConfig, PeftModel, XLoraConfig, create_arrow_m
 from hubexpert import load
 from hubexpert.factors import read_factors
 from hubexpert.moe.adapter import attach, gated_layers, save
+from hubexpert.moe.initial import random_routers
+from hubexpert.moe.listen import fold_means
 from hubexpert.moe.widen import linears, widen
 from hubexpert.records import Source
-from hubexpert.train import fold_means
 
 RANK = 16
 TOP_K = 2
@@ -40,7 +41,7 @@ def write_mixture(base: Any, experts: Sequence[Path], root: Path, *, shared_rank
     """The published mixture of these experts, with the mean gate of each folded into B."""
     model, factors = copy.deepcopy(base), [read_factors(folder) for folder in experts]
     wide = widen(factors, linears(model, factors[0].suffixes), shared_rank=shared_rank, seed=0)
-    mixture = attach(model, wide, top_k=TOP_K, seed=0)
+    mixture = attach(model, wide, random_routers(wide, seed=0), top_k=TOP_K)
     share = torch.full((len(experts),), 1 / len(experts))
     fold_means(mixture, dict.fromkeys(gated_layers(mixture), share))
     folder = root / "mixture"
