@@ -34,7 +34,8 @@ def workflow(root: Path) -> dict[Any, Any]:
 def test_actionlint_and_zizmor_object_to_nothing(repository: Path) -> None:
     """What is excepted stands beside its reason in the files."""
     workflows = [*(ROOT / ".github/workflows").glob("*.yml"), repository / ".github/workflows/hubexpert.yml"]
-    zizmor = ["zizmor", "--offline", "--persona=auditor", "--no-progress", "--quiet", str(ROOT / "action.yml")]
+    files = [ROOT / "action.yml", ROOT / ".github/dependabot.yml"]
+    zizmor = ["zizmor", "--offline", "--persona=auditor", "--no-progress", "--quiet", *map(str, files)]
     for tool, *options in (["actionlint", "-no-color"], zizmor):
         command = [str(TOOLS / tool), *options, *map(str, workflows)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
