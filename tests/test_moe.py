@@ -17,6 +17,7 @@ from hubexpert.moe.adapter import attach, gated_layers, load, save, static
 from hubexpert.moe.gate import GatedLinear, dropped, gates
 from hubexpert.moe.initial import random_routers
 from hubexpert.moe.listen import fold_means, mean_gates
+from hubexpert.moe.router import read_router
 from hubexpert.moe.widen import linears, padded, widen
 from hubexpert.records import Source
 from hubexpert.slots import applied
@@ -300,6 +301,15 @@ def test_the_share_of_a_gated_output_layer_counts_every_token(tmp_path: Path, id
     wanted = gates(torch.cat(seen) @ gate.router.T, 1).mean((0, 1))
     assert torch.allclose(share, wanted, atol=1e-5)
     assert 0 < float(share.max()) < 1
+
+
+@pytest.mark.parametrize(("experts", "used"), [(1, 1), (3, 2)])
+def test_no_more_experts_are_used_than_there_are(folders: list[Path], tmp_path: Path, experts: int, used: int) -> None:
+    """What is saved says so: whoever holds it against the lock finds the same number."""
+    model, _ = mixture(folders[:experts], top_k=2)
+    save(model, tmp_path, base="b", experts=[Source(repo=f"a/{i}", revision="0" * 40) for i in range(experts)])
+    weights = {module: gate.weight for module, (gate, _) in gated_layers(model).items()}
+    assert read_router(tmp_path / "router.safetensors", weights).top_k == used
 
 
 def test_an_adapter_of_another_size_does_not_fit(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hubexpert.escape import plain, shown_name
 from hubexpert.licenses import check_licenses
 from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, titled
 from hubexpert.preview import Preview, preview
-from hubexpert.recipe import is_folder, parse_recipe
+from hubexpert.recipe import Recipe, is_folder, parse_recipe
 from hubexpert.records import Compared, Published
 from hubexpert.secrets import refuse_secrets
 
@@ -41,6 +41,17 @@ class Wish:
     force: bool = False
     allowed: tuple[str, ...] = ()
     compared: Compared | None = None
+
+
+def rival(recipe: Recipe) -> str:
+    """The repository that a new expert would replace.
+
+    Raises:
+        HubExpertError: the recipe names none.
+    """
+    if recipe.publish.repo is None:
+        raise HubExpertError("The recipe names nothing published to compare with.", fix="set `publish.repo`")
+    return recipe.publish.repo
 
 
 def publish(lock: Lock, folder: Path, wish: Wish, *, private: bool) -> Published:

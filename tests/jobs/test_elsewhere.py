@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from huggingface_hub import HfApi
 
 from hubexpert import hub
@@ -59,6 +60,47 @@ def test_a_run_in_a_job_is_as_if_it_had_run_here(
     assert "Started" not in again.stderr
     assert HfApi().dataset_info(REPO).sha == before
     assert HfApi().dataset_info(REPO).private
+
+
+@pytest.mark.slow
+def test_a_workflow_rebuilds_in_a_job_which_compares_too(
+    pool: None, project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The comparison is made where the mixture is, and obeyed here."""
+    recipe = project()
+    repo = yaml.safe_load(recipe.read_text())["publish"]["repo"]
+    command = ("ci", *ON[1:], "--force", "--recipe", str(recipe), "--json")
+    assert run(*command) == 0
+    told = json.loads(shown(capsys)[0])
+    assert (told["state"], told["compared"], told["changed"]) == ("rebuilt", "nothing-published", "true")
+    published = HfApi().model_info(repo).sha
+    assert told["commit-url"].endswith(f"/commit/{published}")
+
+    (recipe.parent / "kshot/train.jsonl").write_text(
+        '{"input": "a", "output": "left"}\n{"input": "b", "output": "right"}\n'
+    )
+    assert run(*command) == 0
+    out, err = shown(capsys)
+    told = json.loads(out)
+    assert (told["state"], told["compared"]) == ("rebuilt", "not-worse"), err
+    assert "Started the job" in err
+    assert HfApi().model_info(repo).sha != published
+
+    # asked for again, only what is published is looked at again
+    assert run("run", *ON[1:], "--compare", "published", "--recipe", str(recipe), "--json") == 0
+    out, err = shown(capsys)
+    assert "Started the job" in err
+    assert json.loads(out)["compared"]["published"] == f"{repo}@{HfApi().model_info(repo).sha}"
+
+
+def test_a_comparison_needs_something_published_before_a_job_is_paid_for(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = project(publish={"repo": None})
+    assert run(*ON, "--compare", "published", "--recipe", str(recipe)) == 1
+    err = shown(capsys)[1]
+    assert "names nothing published to compare with" in err
+    assert "A job of" not in err
 
 
 def test_nothing_of_the_token_leaves_but_as_a_secret(

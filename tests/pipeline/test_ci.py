@@ -219,6 +219,13 @@ def test_a_hub_that_cannot_be_reached_is_told_on_the_page(
     assert "Fix: " in summary
 
 
+def test_a_workflows_identity_can_start_no_job(project: Callable[..., Path], workflow: Callable[..., Any]) -> None:
+    github = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://example.org", "HF_TOKEN": ""}
+    code, _, _, told = workflow(project(), "rebuild", "--on", "hf-jobs", **github)
+    assert code == 1
+    assert "own identity can start no job" in told
+
+
 def test_the_workflows_identity_is_used_where_there_is_no_token() -> None:
     github = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://example.org"}
     assert with_identity(github, "me/expert") == {"HF_OIDC_RESOURCE": "me/expert"}

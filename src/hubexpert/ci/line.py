@@ -1,5 +1,6 @@
 """The stages of a workflow in order: is it fresh, are the shots sound, rebuild and compare, publish."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -52,7 +53,7 @@ def check(recipe: Path) -> Outcome:
     return known if known.state == "failed" else _checked(recipe, replace(known, state="checked"))
 
 
-def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool) -> Outcome:
+def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, where: Sequence[str] = ()) -> Outcome:
     """Rebuild the expert where it is stale, and publish it. The first command that fails is the last.
 
     Args:
@@ -60,6 +61,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool) -
         publish: by a `commit`, by a `pr`, or not at all.
         discover: whether new adapters on the Hub make it stale, too.
         force: publish although the verdict is not `ship`; not what is worse than what is published.
+        where: options of `hubexpert run` for a job of the Hub.
     """
     options = ["--discover"] if discover else []
     try:
@@ -77,7 +79,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool) -
     if known.state != "rebuilt":
         return known
     # what comes out must not hang on what a cache happens to hold: the Hub is asked again
-    ran = stage("run", "--recipe", str(recipe), "--refresh", "--compare", "published")
+    ran = stage("run", "--recipe", str(recipe), "--refresh", "--compare", "published", *where)
     if ran.code != 0:
         return _failed(known, ran)
     last = ran.records[-1]

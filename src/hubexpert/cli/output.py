@@ -13,6 +13,7 @@ import click
 
 EXTENSION = "hf hubexpert"  # what the command is called as an extension of `hf`
 DEFAULT_RECIPE = "hubexpert.yaml"
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 WIDTH = 120  # of a table that goes into a file or a pipe
 if TYPE_CHECKING:
     from rich.text import Text
@@ -164,6 +165,32 @@ def _processes(given: str) -> int | None:
     if not given.isdecimal() or int(given) < 1:
         raise click.BadParameter(f"{given!r} is neither a number of processes, 1 or more, nor `auto`.")
     return int(given)
+
+
+def job_options(command: F) -> F:
+    """Give a command `--on`, `--flavor`, `--timeout` and `--namespace`; it receives `timeout: int`, in seconds."""
+    on = click.option("--on", type=click.Choice(["hf-jobs"]), help="Run in a job of the Hub, and fetch the result.")
+    flavor = click.option(
+        "--flavor", metavar="NAME", default="a10g-small", show_default=True, help="The job's machine."
+    )
+    timeout = click.option(
+        "--timeout",
+        metavar="TIME",
+        default="2h",
+        show_default=True,
+        callback=lambda _context, _option, given: _seconds(given),
+        help="After which the job ends; what it has is kept.",
+    )
+    payer = click.option("--namespace", metavar="ORG", help="Who pays for the job and keeps its files, instead of you.")
+    return on(flavor(timeout(payer(command))))
+
+
+def _seconds(given: str) -> int:
+    """A time such as `90m` in seconds."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", given)
+    if not found or float(found[1]) * SECONDS[found[2]] < 1:
+        raise click.BadParameter(f"{given!r} is no time such as 90m, 2h or 1d.")
+    return int(float(found[1]) * SECONDS[found[2]])
 
 
 def engine_options(command: F) -> F:

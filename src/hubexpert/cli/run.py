@@ -1,12 +1,11 @@
 """`hubexpert run`: all stages, only what changed; here, or in a Hub Job."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, engine_options, output_options, processes_option, recipe_option
+from hubexpert.cli.output import Out, engine_options, job_options, output_options, processes_option, recipe_option
 
 if TYPE_CHECKING:
     from hubexpert.jobs import Machine
@@ -15,15 +14,6 @@ if TYPE_CHECKING:
     from hubexpert.records import Compared
 
 COMPARED = {"outcome", "published", "difference", "low", "high", "p", "n"}
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(given: str) -> int:
-    """A time such as `90m` in seconds."""
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", given)
-    if not found or float(found[1]) * SECONDS[found[2]] < 1:
-        raise click.BadParameter(f"{given!r} is no time such as 90m, 2h or 1d.")
-    return int(float(found[1]) * SECONDS[found[2]])
 
 
 @click.command()
@@ -36,17 +26,7 @@ def _seconds(given: str) -> int:
 )
 @engine_options
 @processes_option
-@click.option("--on", type=click.Choice(["hf-jobs"]), help="Run in a job of the Hub, and fetch the result.")
-@click.option("--flavor", metavar="NAME", default="a10g-small", show_default=True, help="The job's machine.")
-@click.option(
-    "--timeout",
-    metavar="TIME",
-    default="2h",
-    show_default=True,
-    callback=lambda _context, _option, given: _seconds(given),
-    help="After which the job ends; what it has is kept.",
-)
-@click.option("--namespace", metavar="ORG", help="Who pays for the job and keeps its files, instead of you.")
+@job_options
 @click.option("--cancel", "cancelled", is_flag=True, help="End the job that was started last for this recipe.")
 @output_options
 def run(
@@ -68,8 +48,6 @@ def run(
         raise click.UsageError("--cancel ends a job: it goes with --on hf-jobs.")
     if on and engine != "local":
         raise click.UsageError("A job is one machine: --engine ray does not go with --on hf-jobs.")
-    if on and compare:
-        raise click.UsageError("--compare measures on this machine: fetch the job's result, then run without --on.")
     if cancelled:
         _cancel(recipe, out)
         return
@@ -78,15 +56,18 @@ def run(
 
         number = "auto" if processes is None else str(processes)
         options = (*(("--processes", number) if number != "1" else ()), *(("--refresh",) if refresh else ()))
-        _run_elsewhere(recipe, Machine(flavor, timeout, namespace, options), refresh, out)
+        options += ("--compare", compare) if compare else ()
+        machine = Machine(flavor, timeout, namespace, options)
+        _run_elsewhere(recipe, machine, out, refresh=refresh, compare=compare is not None)
         return
     from hubexpert import pipeline
+    from hubexpert.publish import rival
 
     project = pipeline.open_project(
         recipe, quiet=out.quiet, refresh=refresh, engine=engine, workers=workers, processes=processes
     )
     if compare:
-        pipeline.rival(project)  # what it lacks is told before anything is made
+        rival(project.recipe)  # what it lacks is told before anything is made
     lock = pipeline.run(project)
     show_run(project, lock, out, compared=pipeline.compared(project, lock) if compare else None)
 
@@ -103,17 +84,41 @@ def show_run(project: "Project", lock: "Lock", out: Out, *, compared: "Compared 
     show_lock(lock, project.folder, out, compared=compared)
 
 
-def _run_elsewhere(recipe: Path, machine: "Machine", refresh: bool, out: Out) -> None:
+def _run_elsewhere(recipe: Path, machine: "Machine", out: Out, *, refresh: bool, compare: bool) -> None:
     """The same by a job of the Hub."""
     from hubexpert import hub
     from hubexpert.cli.score import show_scores
     from hubexpert.jobs import run_elsewhere
+    from hubexpert.publish import rival
+    from hubexpert.recipe import read_recipe
 
+    if compare:
+        rival(read_recipe(recipe))  # what it lacks is told before anything is paid for
     hub.show_progress(not out.quiet)
-    lock = run_elsewhere(recipe, machine, again=refresh, tell=out.hint)
+    # what is published may have changed since a job compared with it
+    lock = run_elsewhere(recipe, machine, again=refresh or compare, tell=out.hint)
     if not out.json:
         show_scores(lock.scores, out)
-    show_lock(lock, recipe.parent, out)
+    show_lock(lock, recipe.parent, out, compared=_compared_there(recipe, lock) if compare else None)
+
+
+def _compared_there(recipe: Path, lock: "Lock") -> "Compared":
+    """How the job's result compares with what is published, as the job found.
+
+    Raises:
+        HubExpertError: the job, which had been started without that, compared nothing.
+    """
+    from hubexpert.errors import HubExpertError
+    from hubexpert.lock import digest_of
+    from hubexpert.publish import COMPARED
+    from hubexpert.records import Compared
+    from hubexpert.workspace import WORKSPACE, Workspace
+
+    found = Workspace(recipe.parent / WORKSPACE).stored(COMPARED, Compared)
+    if found is None or found.lock != digest_of(lock):
+        fix = "the same command again: what the job made is kept, and only the comparison is left to do"
+        raise HubExpertError("The job that was followed compared nothing: it was started without --compare.", fix=fix)
+    return found
 
 
 def _cancel(recipe: Path, out: Out) -> None:

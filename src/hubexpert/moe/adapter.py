@@ -36,8 +36,9 @@ def attach(model: nn.Module, wide: Wide, routers: Mapping[str, torch.Tensor], *,
         model: the base; its layers are wrapped in place, `PeftModel.unload` takes them out again.
         wide: what to attach; what is trained is a copy.
         routers: module -> [experts, in], as `initial.routers` gives them; empty without experts.
-        top_k: how many experts a token uses.
+        top_k: how many experts a token uses; all, where there are fewer.
     """
+    top_k = min(top_k, wide.experts)
     peft_model = get_peft_model(model, _config(wide, use_pattern=True), adapter_name=NAME, autocast_adapter_dtype=True)
     for module in wide.a:
         layer = _layer(peft_model, module)

@@ -2,7 +2,7 @@
 
 from hubexpert.pipeline.ablation import ablation
 from hubexpert.pipeline.data import data, draw_data
-from hubexpert.pipeline.gate import compared, rival
+from hubexpert.pipeline.gate import compared
 from hubexpert.pipeline.mixture import build, contest, spoken
 from hubexpert.pipeline.pool import discover, rationales, score, select, teacher
 from hubexpert.pipeline.project import Project, open_project, part, task
@@ -24,7 +24,6 @@ __all__ = [
     "open_project",
     "part",
     "rationales",
-    "rival",
     "run",
     "score",
     "select",

@@ -11,7 +11,7 @@ from hubexpert.lock import Lock, digest_of
 from hubexpert.pipeline.mixture import contest
 from hubexpert.pipeline.project import Project, held_out, task
 from hubexpert.pipeline.proof import evaluation
-from hubexpert.publish import COMPARED
+from hubexpert.publish import COMPARED, rival
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import Compared, Example, Measured
 from hubexpert.verify import Copy, checked, open_copy
@@ -43,7 +43,7 @@ def compared(project: Project, lock: Lock) -> Compared:
         HubExpertError: the recipe names no repository, what is published is not what its lock says, or it cannot be had
             or measured.
     """
-    repo, new, test = rival(project), digest_of(lock), held_out(project)[0]
+    repo, new, test = rival(project.recipe), digest_of(lock), held_out(project)[0]
     with project.workspace.locked():
         copy = _published(repo)
         commit = copy.source.revision if copy and copy.source else None
@@ -53,18 +53,6 @@ def compared(project: Project, lock: Lock) -> Compared:
         return project.workspace.step(
             COMPARED, inputs, lambda: _compared(project, new, copy, test), Compared, again=again
         )[0]
-
-
-def rival(project: Project) -> str:
-    """The repository to compare with.
-
-    Raises:
-        HubExpertError: the recipe names none.
-    """
-    repo = project.recipe.publish.repo
-    if repo is None:
-        raise HubExpertError("The recipe names nothing published to compare with.", fix="set `publish.repo`")
-    return repo
 
 
 def _published(repo: str) -> Copy | None:
@@ -84,7 +72,7 @@ def _compared(project: Project, new: str, copy: Copy | None, test: Sequence[Exam
     from hubexpert.systems.mixtures import routed
 
     if copy is None:
-        sentence = f"Nothing is published at {rival(project)} yet."
+        sentence = f"Nothing is published at {rival(project.recipe)} yet."
         return Compared(lock=new, outcome="nothing-published", sentence=sentence)
     name = f"{copy.name}@{copy.source.revision}" if copy.source else copy.name
     if not test:
