@@ -154,6 +154,26 @@ def test_every_way_in_which_sources_change_is_told(store: Store, endpoint: str, 
     assert all(line.startswith(f"- {start}") for line, start in zip(found, starts, strict=True)), found
 
 
+def test_what_became_gated_is_told_though_it_is_in_the_cache(
+    store: Store, tmp_path: Path, read_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models and datasets, also moved ones: that they are described to everyone does not open them."""
+    recipe = a_project(tmp_path, store, "shut", ("tester",))
+    api, lora, rows = HfApi(), "tester/shut-lora-{}".format, "tester/shut-rows-{}".format
+    api.hf_hub_download(lora(0), "adapter_config.json", revision=look(lora(0)).source.revision)
+    store.add_folder(lora(1), adapter(tmp_path / "again", "tester/shut-base", rank=2))
+    for name, kind in ((lora(0), "model"), (lora(1), "model"), (rows(0), "dataset")):
+        api.update_repo_settings(name, repo_type=kind, gated="manual")
+    moved = status(recipe).reasons
+    assert len(moved) == 1 and moved[0].startswith(f"the expert {lora(1)} moved")
+    monkeypatch.setenv("HF_TOKEN", read_token)
+    assert status(recipe).reasons == (
+        f"the expert {lora(0)}: {lora(0)} is gated and you have no access.",
+        f"the expert {lora(1)}: {lora(1)} is gated and you have no access.",
+        f"the dataset {rows(0)}: {rows(0)} is gated and you have no access.",
+    )
+
+
 def test_a_base_that_the_recipe_calls_by_its_former_name_says_what_to_write(
     store: Store, endpoint: str, tmp_path: Path
 ) -> None:

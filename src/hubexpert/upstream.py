@@ -14,7 +14,6 @@ from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Source
 
 BASE, EXPERT, DATASET = "the base", "the expert", "the dataset"
-CONFIG = {BASE: "config.json", EXPERT: "adapter_config.json"}
 PARALLEL = 8
 MANY = 2  # owners of experts, above which one listing of the base's adapters is asked for instead
 
@@ -70,7 +69,7 @@ def upstream(lock: Lock) -> tuple[Upstream, ...]:
 def now(one: Upstream) -> Source | hub.SourceError:
     """The source as it is at the revision that the recipe asked for, or why it cannot be had.
 
-    One request; two where it is gated and has not moved.
+    One request; two where it is gated.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
@@ -155,12 +154,11 @@ def is_lost(one: Upstream) -> bool:
 
 def _looked_at(one: Upstream) -> Source:
     """The source as it is now. Not `hub.resolve`: that falls back on the cache when the Hub cannot be reached."""
-    if one.pinned.repo_type == "dataset":
-        return hub.look_dataset(one.pinned.repo, one.asked).source
-    listing = hub.look(one.pinned.repo, one.asked)
-    if listing.gated and listing.source.revision == one.pinned.revision:
-        hub.read_json(one.pinned, CONFIG[one.role])  # whether a gated repository is open to us shows only at a file
-    return listing.source
+    look = hub.look_dataset if one.pinned.repo_type == "dataset" else hub.look
+    found = look(one.pinned.repo, one.asked)
+    if found.gated:
+        hub.see_open(found.source)
+    return found.source
 
 
 def _owner(one: Upstream) -> tuple[str, Literal["model", "dataset"]]:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,6 +73,22 @@ def test_a_log_cannot_command_the_terminal() -> None:
     """Control characters are replaced; of a bar that redraws itself the last state is shown."""
     job = a_job(r"printf '\033[2Jcleared\n 10%%\r 90%%\n'")
     assert list(hub.log_lines("tester", job.id)) == ["\N{REPLACEMENT CHARACTER}[2Jcleared", " 90%"]
+
+
+def test_a_secret_is_taken_out_of_a_line_before_the_line_is_cut() -> None:
+    """Also where it stands over the cut, of which a part would else be shown."""
+    job = a_job("""printf '%01990d%s\\n%s, %s\\n' 0 "$KEY" "$KEY" "$KEY" """, "hidden", KEY="a-very-secret-key")
+    long, short = hub.log_lines("tester", job.id, ("a-very-secret-key",))
+    assert (long, short) == ("0" * 1990 + "***", "***, ***")
+
+
+def test_a_job_ends_with_its_first_process() -> None:
+    """What that leaves running ends, too, so that nobody waits for it."""
+    began = time.monotonic()
+    job = a_job("sleep 60 & echo left", "leaving")
+    assert list(hub.log_lines("tester", job.id)) == ["left"]
+    assert hub.look_job("tester", job.id).stage == "COMPLETED"
+    assert time.monotonic() - began < 30
 
 
 def test_jobs_are_found_by_their_label_while_they_run_and_cancelled() -> None:

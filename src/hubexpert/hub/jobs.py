@@ -93,7 +93,7 @@ def live_job(namespace: str, label: str) -> Job | None:
             lambda: list(HfApi().list_jobs(status=list(LIVE), labels={LABEL: label}, namespace=namespace)), namespace
         )
     except HubExpertError as error:
-        raise _refused(cause_of(error.__cause__), namespace) if error.__cause__ else error from error
+        raise _refused(cause_of(error.__cause__ or error), namespace) from error
     jobs = [_job(each, namespace) for each in found]
     return next((job for job in jobs if job.live), None)
 
@@ -129,10 +129,15 @@ def cancel_job(namespace: str, job_id: str) -> None:
     call(lambda: HfApi().cancel_job(job_id=job_id, namespace=namespace), f"job {job_id}")
 
 
-def log_lines(namespace: str, job_id: str) -> Iterator[str]:
+def log_lines(namespace: str, job_id: str, secrets: Sequence[str] = ()) -> Iterator[str]:
     """The lines of the job's log as they come, from the first, each once, until it ends; control characters replaced.
 
     A connection that is lost is made again; what was yielded before is passed over.
+
+    Args:
+        namespace: whose job it is.
+        job_id: which.
+        secrets: what is taken out of the lines, before they are cut.
 
     Raises:
         HubExpertError: it cannot be made again.
@@ -144,6 +149,8 @@ def log_lines(namespace: str, job_id: str) -> Iterator[str]:
                 if number >= told:
                     told, failed = number + 1, 0
                     last = line.rstrip().rpartition("\r")[2]  # state of a bar that redraws itself
+                    for secret in secrets:
+                        last = last.replace(secret, "***")
                     yield lines(last)[:LINE]
         except CLIENT_ERRORS as error:
             cause, failed = cause_of(error), failed + 1

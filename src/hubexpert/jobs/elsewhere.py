@@ -165,8 +165,8 @@ def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> No
         if job.stage in hub.WAITING:
             tell("It waits for a machine.")
             hub.job_after(job.namespace, job.id, hub.WAITING)
-        for line in hub.log_lines(job.namespace, job.id):
-            tell(_without(line, secrets))
+        for line in hub.log_lines(job.namespace, job.id, secrets):
+            tell(line)
         ended = hub.job_after(job.namespace, job.id, hub.LIVE)
     except KeyboardInterrupt:
         raise _left(job, "") from None
@@ -180,12 +180,6 @@ def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> No
             f"The job {job.id} failed{why}.".replace("..", "."),
             fix=f"mend what its log says ({job.url}); the same command goes on where it stopped",
         )
-
-
-def _without(line: str, secrets: tuple[str, ...]) -> str:
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    return line
 
 
 def _left(job: hub.Job, why: str) -> HubExpertError:

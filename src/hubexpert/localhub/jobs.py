@@ -133,16 +133,15 @@ class Jobs:
             self.cancel(job)
 
     def _attend(self, job: Job, process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]") -> None:
-        """Read the log until the end, and tell how it ended."""
+        """Keep the log, and tell how it ended: with its first process, as a container does."""
         timer = threading.Timer(job.order.timeout, self._expire, (job,))
         timer.daemon = True
         timer.start()
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        with process.stdout as output:
-            for line in output:
-                if len(job.log) < LONGEST:
-                    job.log.append((timestamp(), line.decode(errors="replace").rstrip("\n")))
+        reader = threading.Thread(target=_read, args=(job, process), daemon=True)
+        reader.start()
         code = process.wait()
+        _signal(process, signal.SIGKILL)  # what it left running holds the log open
+        reader.join()
         timer.cancel()
         folder.cleanup()
         with self._lock:
@@ -157,6 +156,15 @@ class Jobs:
                 return
             job.stage, job.message = "ERROR", "Job timeout"
         _end(job)
+
+
+def _read(job: Job, process: "subprocess.Popen[bytes]") -> None:
+    """Read the log until its end."""
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    with process.stdout as output:
+        for line in output:
+            if len(job.log) < LONGEST:
+                job.log.append((timestamp(), line.decode(errors="replace").rstrip("\n")))
 
 
 def _environment(job: Job, folder: Path, endpoint: str) -> dict[str, str]:
