@@ -95,6 +95,10 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "link").symlink_to(source)
     assert run("shots", "sample", source, "--k", "1", "--output", str(tmp_path / "link"), "--force") == 1
     assert "is what is drawn from" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "folder/all.jsonl", *ROWS)
+    assert run("shots", "sample", str(tmp_path / "folder"), "--k", "1", "--output", f"{tmp_path}/folder/few.jsonl") == 1
+    assert "or lies in it" in capsys.readouterr().err and not (tmp_path / "folder/few.jsonl").exists()
     assert run("shots", "sample", source, "--k", "3", "--output", there, "--force") == 1
     assert "there are 2." in capsys.readouterr().err
     assert Path(source).read_text() == "".join(f"{row}\n" for row in ROWS) and Path(there).read_text() == "mine\n"
