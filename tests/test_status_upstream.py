@@ -75,10 +75,10 @@ def led(old: str, new: str) -> Plan:
 
 
 def asked(
-    recipe: Path, endpoint: str, *, home: Path, plan: Plan = no_fault
+    recipe: Path, endpoint: str, *options: str, home: Path, plan: Plan = no_fault
 ) -> tuple[int, Counter[tuple[str, str]], str]:
     """The exit code of `hubexpert status` in a process of its own, what it asked for, and what it printed."""
-    command = [sys.executable, "-m", "hubexpert", "status", "--recipe", str(recipe)]
+    command = [sys.executable, "-m", "hubexpert", "status", "--recipe", str(recipe), *options]
     with faulty_hub(endpoint, plan) as (address, seen):
         environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(home)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -110,6 +110,20 @@ def test_where_a_listing_is_refused_each_source_is_asked_for(
 
     code, seen, told = asked(recipe, endpoint, home=tmp_path / "home", plan=refuses)
     assert (code, seen.total()) == (0, listings + 9), told
+
+
+@pytest.mark.parametrize(("options", "lines"), [((), 1), (("--quiet",), 0)])
+def test_a_wait_for_the_rate_limit_is_told_once(
+    store: Store, endpoint: str, tmp_path: Path, options: tuple[str, ...], lines: int
+) -> None:
+    """However many requests run into it side by side; with --quiet it is not told."""
+    recipe = a_project(tmp_path, store, f"limit-{lines}", ("one", "two"))
+
+    def refuses(method: str, path: str, before: int) -> Fault | None:
+        return Fault(status=429, headers={"Retry-After": "3"}) if "author=" in path and not before else None
+
+    code, seen, told = asked(recipe, endpoint, *options, home=tmp_path / "home", plan=refuses)
+    assert (code, seen.total(), told.count("waiting 3 s")) == (0, 9, lines), told
 
 
 def test_another_lock_under_the_title_of_none_is_read(store: Store, endpoint: str, tmp_path: Path) -> None:

@@ -21,13 +21,14 @@ class Status(Record):
     unchecked: tuple[str, ...] = ()
 
 
-def status(recipe_path: Path, *, offline: bool = False, discover: bool = False) -> Status:
+def status(recipe_path: Path, *, offline: bool = False, discover: bool = False, quiet: bool = False) -> Status:
     """Whether another run would find something new to do.
 
     Args:
         recipe_path: the recipe; the lock lies beside it.
         offline: ask nothing upstream: only recipe and examples are compared.
         discover: look for adapters of the base that the lock does not know, too.
+        quiet: tell no waits for the Hub.
 
     Raises:
         HubExpertError: recipe, lock or examples cannot be read, or the Hub cannot be reached.
@@ -41,8 +42,9 @@ def status(recipe_path: Path, *, offline: bool = False, discover: bool = False) 
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
     if not offline:
-        reasons += _upstream_reasons(recipe, lock)
-        reasons += _published_reasons(recipe, lock)
+        pace = hub.Pace(quiet=quiet)
+        reasons += _upstream_reasons(recipe, lock, pace)
+        reasons += _published_reasons(recipe, lock, pace)
         if discover:
             from hubexpert.newcomers import newcomer_reasons
 
@@ -87,10 +89,10 @@ def _example_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
         yield "the held-out examples changed"
 
 
-def _upstream_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
+def _upstream_reasons(recipe: Recipe, lock: Lock, pace: hub.Pace) -> Iterator[str]:
     """What became of the sources, and which of their new licences no longer go together."""
     sources = upstream(lock)
-    found = now_all(sources)
+    found = now_all(sources, pace)
     for one, present in zip(sources, found, strict=True):
         yield from (_with_advice(change, one, recipe) for change in changes(one, present))
     if recipe.publish.license:
@@ -115,7 +117,7 @@ def _with_advice(change: Change, one: Upstream, recipe: Recipe) -> str:
     return f"{change.sentence}: name it so in the recipe" if advised else change.sentence
 
 
-def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
+def _published_reasons(recipe: Recipe, lock: Lock, pace: hub.Pace) -> Iterator[str]:
     """Whether the repository that the recipe names carries this lock.
 
     One request where its newest commit names this lock; of another one the lock itself is read.
@@ -124,7 +126,7 @@ def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
     if repo is None:
         return
     try:
-        head, title = hub.newest(repo)
+        head, title = hub.newest(repo, pace=pace)
         named = named_in(title)
         if named and digest_of(lock).startswith(named):
             return

@@ -25,7 +25,7 @@ def status(ctx: click.Context, recipe: Path, offline: bool, discover: bool, out:
         raise click.UsageError("--discover asks the Hub: it does not go with --offline.")
     offline = offline or hub.offline()
     try:
-        found = compare(recipe, offline=offline, discover=discover)
+        found = compare(recipe, offline=offline, discover=discover, quiet=out.quiet)
     except HubExpertError as error:
         out.records([{"state": "error", "reasons": [error.message]}])
         raise

@@ -134,14 +134,14 @@ def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) ->
     return found
 
 
-def see_open(source: Source) -> None:
+def see_open(source: Source, *, pace: Pace) -> None:
     """See that this token may read the files of a gated repository, which its description does not tell; one request.
 
     Raises:
         SourceError: it may not.
         HubExpertError: the Hub cannot be reached.
     """
-    address, pace = f"{constants.ENDPOINT}/api/{source.repo_type}s/{source.repo}/auth-check", Pace()
+    address = f"{constants.ENDPOINT}/api/{source.repo_type}s/{source.repo}/auth-check"
     call(lambda: read(address, longest=LONGEST, pace=pace), source.repo, rest=pace.pause)
 
 
