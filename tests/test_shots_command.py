@@ -64,6 +64,25 @@ def test_a_malformed_line_is_named(row: str, tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ('{"input": "a", "output": NaN}', "has no output"),
+        ('{"input": Infinity, "output": "a"}', "has no input"),
+        ('{"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": "a"}]}', "is no text"),
+        ('{"messages": [{"role": "user", "content": ["a"]}, {"role": "assistant", "content": "a"}]}', "is no text"),
+    ],
+)
+def test_what_is_missing_or_of_parts_is_not_written_out_as_a_text(
+    row: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No input `None`, no label `nan`."""
+    file = write(tmp_path / "shots.jsonl", *ROWS, row)
+    assert run("shots", "check", file) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"Error: {file}:3") and why in told.splitlines()[0]
+
+
 def test_a_test_file_alone_is_a_wrong_use(tmp_path: Path) -> None:
     assert run("shots", "check", "--test", write(tmp_path / "test.jsonl", *ROWS)) == 2
 

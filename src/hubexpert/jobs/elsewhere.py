@@ -175,9 +175,9 @@ def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> No
     if ended.stage == "CANCELED":
         raise HubExpertError(f"The job {job.id} was cancelled.", fix="the same command goes on where it stopped")
     if ended.stage != "COMPLETED":
-        why = f": {ended.message}" if ended.message else ""
+        why = f": {ended.message.rstrip('.')}" if ended.message else ""
         raise HubExpertError(
-            f"The job {job.id} failed{why}.".replace("..", "."),
+            f"The job {job.id} failed{why}.",
             fix=f"mend what its log says ({job.url}); the same command goes on where it stopped",
         )
 
