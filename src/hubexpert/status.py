@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubexpert import hub
+from hubexpert.knowledge.sources import is_local_text, pinned
 from hubexpert.licenses import conflicts, parts
-from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, locked_recipe, named_in, read_lock
-from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
+from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, locked_recipe, named_in, read_lock, unplaced, used
+from hubexpert.recipe import Recipe, is_folder, is_local, parse_recipe, read_recipe
 from hubexpert.records import Record, Source
+from hubexpert.rows.local import local_dataset
 from hubexpert.shots import digest, read_task
 from hubexpert.upstream import Change, Upstream, changes, now_all, upstream
 
@@ -26,7 +28,7 @@ def status(recipe_path: Path, *, offline: bool = False, discover: bool = False, 
 
     Args:
         recipe_path: the recipe; the lock lies beside it.
-        offline: ask nothing upstream: only recipe and examples are compared.
+        offline: ask nothing upstream: only recipe, examples and files of one's own are compared.
         discover: look for adapters of the base that the lock does not know, too.
         quiet: tell no waits for the Hub.
 
@@ -41,6 +43,7 @@ def status(recipe_path: Path, *, offline: bool = False, discover: bool = False, 
     changed = changed_keys(recipe, lock)
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
+    reasons += _file_reasons(recipe, recipe_path.parent, lock)
     if not offline:
         pace = hub.Pace(quiet=quiet)
         reasons += _upstream_reasons(recipe, lock, pace)
@@ -87,6 +90,23 @@ def _example_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
     recorded = lock.digests.get("test")
     if (task.test or recorded is not None) and digest(task.test) != recorded:
         yield "the held-out examples changed"
+
+
+def _file_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
+    """Which files of one's own have changed that rows or passages were taken of."""
+    data, then = recipe.data, {(source.repo, source.revision) for source in used(lock)}
+    known = {repo for repo, _ in then}
+    rows = [name for name in data.datasets if is_local(name) and _locked_name(name) in known]
+    named = (name.strip() for name in (data.knowledge.sources if data.knowledge else ()))
+    texts = [name for name in named if is_local_text(name) and _locked_name(name) in known]
+    for source in (*(local_dataset(name, folder).source for name in rows), *pinned(texts, folder)):
+        if source and (unplaced(source.repo), source.revision) not in then:
+            yield f"the dataset {unplaced(source.repo)} changed"
+
+
+def _locked_name(name: str) -> str:
+    """What the lock calls a file of one's own."""
+    return unplaced(name if is_folder(name) else f"./{name}")
 
 
 def _upstream_reasons(recipe: Recipe, lock: Lock, pace: hub.Pace) -> Iterator[str]:

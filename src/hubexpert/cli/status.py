@@ -11,7 +11,7 @@ STALE = 3
 
 @click.command()
 @recipe_option
-@click.option("--offline", is_flag=True, help="Ask nothing upstream: compare only the recipe and the examples.")
+@click.option("--offline", is_flag=True, help="Ask nothing upstream: compare only what lies here.")
 @click.option("--discover", is_flag=True, help="Look for new adapters of the base, too: they make it stale.")
 @output_options
 @click.pass_context
