@@ -1,6 +1,7 @@
 """A job's log is followed line by line, also over a connection that breaks."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.jobs import priced
+from hubexpert.localhub.jobs import Jobs, Order
 
 FOLLOW = "import sys; from hubexpert import hub; [print(line, flush=True) for line in hub.log_lines(*sys.argv[1:])]"
 
@@ -89,6 +91,18 @@ def test_a_job_ends_with_its_first_process() -> None:
     assert list(hub.log_lines("tester", job.id)) == ["left"]
     assert hub.look_job("tester", job.id).stage == "COMPLETED"
     assert time.monotonic() - began < 30
+
+
+def test_a_job_that_does_not_want_to_end_ends_with_the_hub() -> None:
+    """At the latest after its grace."""
+    jobs = Jobs()
+    order = Order(("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"), {}, {}, {}, "", 600)
+    job = jobs.start("tester", order, "http://127.0.0.1:9")
+    while not job.log:
+        time.sleep(0.05)
+    jobs.close()
+    assert job.process is not None
+    assert job.process.returncode == -signal.SIGKILL
 
 
 def test_jobs_are_found_by_their_label_while_they_run_and_cancelled() -> None:

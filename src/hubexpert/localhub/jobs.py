@@ -126,11 +126,14 @@ class Jobs:
         _end(job)
 
     def close(self) -> None:
-        """Cancel what still runs."""
+        """Cancel what still runs, and wait until it has ended: it may keep what it has, as long as the Hub answers."""
         with self._lock:
-            running = [job for job in self._jobs.values() if job.stage == "RUNNING"]
+            running = [job for job in self._jobs.values() if job.finished is None]
         for job in running:
             self.cancel(job)
+        for job in running:
+            if job.process is not None:
+                job.process.wait()  # no longer than `GRACE`
 
     def _attend(self, job: Job, process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]") -> None:
         """Keep the log, and tell how it ended: with its first process, as a container does."""
