@@ -126,6 +126,20 @@ def test_a_wait_for_the_rate_limit_is_told_once(
     assert (code, seen.total(), told.count("waiting 3 s")) == (0, 9, lines), told
 
 
+def test_a_published_repository_that_may_not_be_read_is_not_called_missing(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    recipe = a_project(tmp_path, store, "forbidden", ("one",), published=True)
+
+    def refuses(method: str, path: str, before: int) -> Fault | None:
+        return Fault(status=403) if "/commits/" in path else None
+
+    code, _, told = asked(recipe, endpoint, home=tmp_path / "home", plan=refuses)
+    (reason,) = [line for line in told.splitlines() if line.startswith("- ")]
+    repo = "tester/forbidden-own"
+    assert (code, reason) == (3, f"- {repo}: The token has no permission for this on {repo}.")
+
+
 def test_another_lock_under_the_title_of_none_is_read(store: Store, endpoint: str, tmp_path: Path) -> None:
     """A commit made by hand says nothing about the lock: the file does, which is asked for once."""
     recipe = a_project(tmp_path, store, "by-hand", ("one",), published=True)
