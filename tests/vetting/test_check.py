@@ -1,5 +1,6 @@
 """What is planted in examples is found, where it stands, and nothing else."""
 
+import itertools
 import json
 import time
 from statistics import median
@@ -48,6 +49,11 @@ def test_an_input_that_stands_twice(twin: tuple[str, str], code: str) -> None:
 def test_signs_make_other_questions_and_the_same_number_is_no_contradiction() -> None:
     assert check(lines(("What is 2 + 2?", "4"), ("What is 2 - 2?", "0"))) == []
     assert codes(check(lines(("What is 2 + 2?", "4"), ("What is 2 + 2?", "4.0")))) == [("duplicate-normal", (1, 2))]
+
+
+@pytest.mark.parametrize("outputs", itertools.permutations(["4", "4 apples", "4 pears"]))
+def test_outputs_of_which_two_do_not_match_are_a_contradiction_in_any_order(outputs: tuple[str, ...]) -> None:
+    assert codes(check(lines(*(("How many?", output) for output in outputs)))) == [("contradiction", (1, 2, 3))]
 
 
 def test_a_large_majority_and_labels_with_one_example_are_told() -> None:
