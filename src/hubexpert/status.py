@@ -33,7 +33,7 @@ def status(recipe_path: Path, *, offline: bool = False, discover: bool = False, 
         quiet: tell no waits for the Hub.
 
     Raises:
-        HubExpertError: recipe, lock or examples cannot be read, or the Hub cannot be reached.
+        HubExpertError: recipe, lock, examples or files of one's own cannot be read, or the Hub cannot be reached.
     """
     recipe = read_recipe(recipe_path)
     lock_path = recipe_path.parent / DEFAULT_LOCK

@@ -51,7 +51,7 @@ def test_signs_make_other_questions_and_the_same_number_is_no_contradiction() ->
     assert codes(check(lines(("What is 2 + 2?", "4"), ("What is 2 + 2?", "4.0")))) == [("duplicate-normal", (1, 2))]
 
 
-@pytest.mark.parametrize("outputs", itertools.permutations(["4", "4 apples", "4 pears"]))
+@pytest.mark.parametrize("outputs", [*itertools.permutations(["4", "4 apples", "4 pears"])])
 def test_outputs_of_which_two_do_not_match_are_a_contradiction_in_any_order(outputs: tuple[str, ...]) -> None:
     assert codes(check(lines(*(("How many?", output) for output in outputs)))) == [("contradiction", (1, 2, 3))]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from hubexpert.overlap import lines_of, traces_of
+from hubexpert.overlap import LONGEST, lines_of, traces_of
 from hubexpert.shots import Line
 from hubexpert.vetting.finding import Finding, finding, listed, place, quoted
 from hubexpert.vetting.repeats import asked
@@ -30,7 +30,7 @@ def crossing(shots: Sequence[Line], test: Sequence[Line]) -> Iterator[Finding]:
         told = (example.instruction, example.input, example.rationale or "", example.output)
         whole, pieces = traces.found(lines_of(told))
         pieces -= whole
-        shown = signed("\n".join(told)) if whole else ""
+        shown = signed("\n".join(told)[:LONGEST]) if whole else ""
         whole = {index for index in whole if signed(test[index].example.input) in shown}
         if whole or pieces:
             how = "and its output hold the words of" if whole else "shares a long piece with"

@@ -16,11 +16,11 @@ def signed(text: str) -> str:
     An operand has a digit, or is a single letter: dashes, bullets and slashes between other words are punctuation.
     """
     form = unicodedata.normalize("NFKC", text).casefold().translate(DASHES)
-    found = ["\n", *("".join(piece.split(" ")) for piece in PIECE.findall(form)), "\n"]
+    found = ["", *("".join(piece.split()) for piece in PIECE.findall(form)), ""]  # an end of a line is empty, too
     kept = [
         piece
         for before, piece, after in zip(found, found[1:], found[2:], strict=False)
-        if WORD.match(piece) or (piece != "\n" and _is_operand(before) and _is_operand(after))
+        if WORD.match(piece) or (piece and _is_operand(before) and _is_operand(after))
     ]
     return f" {' '.join(kept)} "
 
