@@ -158,7 +158,7 @@ def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> No
     """Tell what became of it so far, then its log, without the secrets, until it ends.
 
     Raises:
-        HubExpertError: it failed or was cancelled, or it is not followed any longer and goes on.
+        HubExpertError: it failed, was cancelled or is gone, or it is not followed any longer and goes on.
     """
     try:
         tell(news)
@@ -171,6 +171,8 @@ def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> No
     except KeyboardInterrupt:
         raise _left(job, "") from None
     except HubExpertError as error:
+        if isinstance(error, hub.SourceError) and error.kind == "missing":
+            raise
         raise _left(job, f" ({error.message.rstrip('.')})") from error
     if ended.stage == "CANCELED":
         raise HubExpertError(f"The job {job.id} was cancelled.", fix="the same command goes on where it stopped")

@@ -144,7 +144,7 @@ class Jobs:
         reader.start()
         code = process.wait()
         _signal(process, signal.SIGKILL)  # what it left running holds the log open
-        reader.join()
+        reader.join(GRACE)  # another session that it started may hold it longer
         timer.cancel()
         folder.cleanup()
         with self._lock:
