@@ -55,7 +55,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(SERVER, None)
     if server is not None:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=30)  # jobs have a grace of 10
         assert server.stdout is not None
         server.stdout.close()
     folder = config.stash.get(FOLDER, None)

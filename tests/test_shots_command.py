@@ -64,6 +64,25 @@ def test_a_malformed_line_is_named(row: str, tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ('{"input": "a", "output": NaN}', "has no output"),
+        ('{"input": Infinity, "output": "a"}', "has no input"),
+        ('{"messages": [{"role": "user", "content": null}, {"role": "assistant", "content": "a"}]}', "is no text"),
+        ('{"messages": [{"role": "user", "content": ["a"]}, {"role": "assistant", "content": "a"}]}', "is no text"),
+    ],
+)
+def test_what_is_missing_or_of_parts_is_not_written_out_as_a_text(
+    row: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No input `None`, no label `nan`."""
+    file = write(tmp_path / "shots.jsonl", *ROWS, row)
+    assert run("shots", "check", file) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"Error: {file}:3") and why in told.splitlines()[0]
+
+
 def test_a_test_file_alone_is_a_wrong_use(tmp_path: Path) -> None:
     assert run("shots", "check", "--test", write(tmp_path / "test.jsonl", *ROWS)) == 2
 
@@ -95,6 +114,10 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "link").symlink_to(source)
     assert run("shots", "sample", source, "--k", "1", "--output", str(tmp_path / "link"), "--force") == 1
     assert "is what is drawn from" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    write(tmp_path / "folder/all.jsonl", *ROWS)
+    assert run("shots", "sample", str(tmp_path / "folder"), "--k", "1", "--output", f"{tmp_path}/folder/few.jsonl") == 1
+    assert "or lies in it" in capsys.readouterr().err and not (tmp_path / "folder/few.jsonl").exists()
     assert run("shots", "sample", source, "--k", "3", "--output", there, "--force") == 1
     assert "there are 2." in capsys.readouterr().err
     assert Path(source).read_text() == "".join(f"{row}\n" for row in ROWS) and Path(there).read_text() == "mine\n"

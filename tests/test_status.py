@@ -14,14 +14,17 @@ from hubexpert.assemble import assemble
 from hubexpert.discover.aliases import canonical_base
 from hubexpert.errors import HubExpertError
 from hubexpert.hub import look, resolve
+from hubexpert.knowledge.sources import pinned
 from hubexpert.localhub import Store
 from hubexpert.lock import Lock, locked_discovery, locked_recipe, read_lock, write_lock
 from hubexpert.publish import Wish, publish
 from hubexpert.recipe import read_recipe
+from hubexpert.records import DatasetUse
+from hubexpert.rows.local import local_dataset
 from hubexpert.shots import digest, read_task
 from hubexpert.status import status
 from tests.commands import run
-from tests.locks import POOL, a_build_folder, a_discovery, a_lock, source
+from tests.locks import POOL, a_build_folder, a_data, a_discovery, a_kard, a_lock, source
 
 SHOTS = '{"input": "2+2", "output": "4"}\n{"input": "3+3", "output": "6"}\n'
 TEST = '{"input": "5+5", "output": "10"}\n'
@@ -130,6 +133,40 @@ def test_changed_examples_are_named(project: Path) -> None:
     (project / "shots.jsonl").write_text(SHOTS.replace("6", "7"))
     (project / "test.jsonl").write_text(TEST * 2)
     assert reasons(project) == ("the shots changed", "the held-out examples changed")
+
+
+def test_changed_files_of_ones_own_are_named_where_something_was_taken_of_them(
+    project: Path, names: list[str], tmp_path: Path
+) -> None:
+    """Rows and texts, wherever they lie; of what is gone that is said."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    rows, texts, unused = project / "rows.jsonl", elsewhere / "facts.txt", project / "unused.jsonl"
+    for file in (rows, texts, unused):
+        file.write_text(SHOTS)
+    recipe, path = project / "hubexpert.yaml", project / "hubexpert.lock"
+    recipe.write_text(f"{recipe.read_text()}data: {{datasets: [rows.jsonl, unused.jsonl], knowledge: '{texts}'}}\n")
+    lock_it(project, names)
+    use = DatasetUse(
+        source=local_dataset("rows.jsonl", project).source,
+        taken={"select": 1},
+        config="default",
+        split="train",
+        read=2,
+    )
+    (told,) = pinned([str(texts)], project)
+    kard = a_kard()
+    sources = (told.model_copy(update={"repo": "./facts.txt"}),)
+    data = a_data().model_copy(update={"datasets": (use,)})
+    update = {"data": data, "kard": kard.model_copy(update={"sources": sources})}
+    write_lock(path, read_lock(path).model_copy(update=update))
+    assert reasons(project) == ()
+    for file in (rows, texts, unused):
+        file.write_text(TEST)
+    assert reasons(project, offline=True) == ("the dataset ./rows.jsonl changed", "the dataset ./facts.txt changed")
+    rows.unlink()
+    with pytest.raises(HubExpertError, match="There are no rows at"):
+        status(recipe)
 
 
 def test_a_moved_expert_is_named_with_both_commits(project: Path, names: list[str], store: Store) -> None:

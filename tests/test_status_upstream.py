@@ -75,10 +75,10 @@ def led(old: str, new: str) -> Plan:
 
 
 def asked(
-    recipe: Path, endpoint: str, *, home: Path, plan: Plan = no_fault
+    recipe: Path, endpoint: str, *options: str, home: Path, plan: Plan = no_fault
 ) -> tuple[int, Counter[tuple[str, str]], str]:
     """The exit code of `hubexpert status` in a process of its own, what it asked for, and what it printed."""
-    command = [sys.executable, "-m", "hubexpert", "status", "--recipe", str(recipe)]
+    command = [sys.executable, "-m", "hubexpert", "status", "--recipe", str(recipe), *options]
     with faulty_hub(endpoint, plan) as (address, seen):
         environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(home)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -110,6 +110,34 @@ def test_where_a_listing_is_refused_each_source_is_asked_for(
 
     code, seen, told = asked(recipe, endpoint, home=tmp_path / "home", plan=refuses)
     assert (code, seen.total()) == (0, listings + 9), told
+
+
+@pytest.mark.parametrize(("options", "lines"), [((), 1), (("--quiet",), 0)])
+def test_a_wait_for_the_rate_limit_is_told_once(
+    store: Store, endpoint: str, tmp_path: Path, options: tuple[str, ...], lines: int
+) -> None:
+    """However many requests run into it side by side; with --quiet it is not told."""
+    recipe = a_project(tmp_path, store, f"limit-{lines}", ("one", "two"))
+
+    def refuses(method: str, path: str, before: int) -> Fault | None:
+        return Fault(status=429, headers={"Retry-After": "3"}) if "author=" in path and not before else None
+
+    code, seen, told = asked(recipe, endpoint, *options, home=tmp_path / "home", plan=refuses)
+    assert (code, seen.total(), told.count("waiting 3 s")) == (0, 9, lines), told
+
+
+def test_a_published_repository_that_may_not_be_read_is_not_called_missing(
+    store: Store, endpoint: str, tmp_path: Path
+) -> None:
+    recipe = a_project(tmp_path, store, "forbidden", ("one",), published=True)
+
+    def refuses(method: str, path: str, before: int) -> Fault | None:
+        return Fault(status=403) if "/commits/" in path else None
+
+    code, _, told = asked(recipe, endpoint, home=tmp_path / "home", plan=refuses)
+    (reason,) = [line for line in told.splitlines() if line.startswith("- ")]
+    repo = "tester/forbidden-own"
+    assert (code, reason) == (3, f"- {repo}: The token has no permission for this on {repo}.")
 
 
 def test_another_lock_under_the_title_of_none_is_read(store: Store, endpoint: str, tmp_path: Path) -> None:
@@ -152,6 +180,26 @@ def test_every_way_in_which_sources_change_is_told(store: Store, endpoint: str, 
     )
     assert (code, state, len(found)) == (3, "stale", len(starts))
     assert all(line.startswith(f"- {start}") for line, start in zip(found, starts, strict=True)), found
+
+
+def test_what_became_gated_is_told_though_it_is_in_the_cache(
+    store: Store, tmp_path: Path, read_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models and datasets, also moved ones: that they are described to everyone does not open them."""
+    recipe = a_project(tmp_path, store, "shut", ("tester",))
+    api, lora, rows = HfApi(), "tester/shut-lora-{}".format, "tester/shut-rows-{}".format
+    api.hf_hub_download(lora(0), "adapter_config.json", revision=look(lora(0)).source.revision)
+    store.add_folder(lora(1), adapter(tmp_path / "again", "tester/shut-base", rank=2))
+    for name, kind in ((lora(0), "model"), (lora(1), "model"), (rows(0), "dataset")):
+        api.update_repo_settings(name, repo_type=kind, gated="manual")
+    moved = status(recipe).reasons
+    assert len(moved) == 1 and moved[0].startswith(f"the expert {lora(1)} moved")
+    monkeypatch.setenv("HF_TOKEN", read_token)
+    assert status(recipe).reasons == (
+        f"the expert {lora(0)}: {lora(0)} is gated and you have no access.",
+        f"the expert {lora(1)}: {lora(1)} is gated and you have no access.",
+        f"the dataset {rows(0)}: {rows(0)} is gated and you have no access.",
+    )
 
 
 def test_a_base_that_the_recipe_calls_by_its_former_name_says_what_to_write(

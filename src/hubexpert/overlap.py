@@ -119,7 +119,7 @@ class Traces:
         found: set[int] = set()
         for held, offset in self.anchors.get(key, ()):
             start = place - offset
-            if start >= 0 and row[start : start + len(held)] == held:
+            if 0 <= start <= len(row) - len(held) and row[start : start + len(held)] == held:
                 found |= self.held[held]
         return found
 
@@ -134,20 +134,19 @@ def traces_of(inputs: Sequence[str]) -> Traces:
     held: dict[Words, set[int]] = {}
     for index, found in enumerate(map(words, inputs)):
         held.setdefault(found, set()).add(index)
-    holders: dict[int, set[Words]] = {}
-    hashes: dict[Words, list[int]] = {}
-    for found in held:
-        if len(found) >= SHORT:
-            size = _size(found)
-            hashes[found] = [hash(found[place : place + size]) for place in range(len(found) - size + 1)]
-            for key in hashes[found]:
-                holders.setdefault(key, set()).add(found)
+    long = [found for found in held if len(found) >= SHORT]
+    hashes = [[hash(found[p : p + _size(found)]) for p in range(len(found) - _size(found) + 1)] for found in long]
+    holders: dict[int, set[int]] = {}  # places in `long`: to hash a whole input for each of its pieces takes long
+    for number, keys in enumerate(hashes):
+        for key in keys:
+            holders.setdefault(key, set()).add(number)
     anchors: dict[int, list[tuple[Words, int]]] = {}
-    for found, keys in hashes.items():
+    for found, keys in zip(long, hashes, strict=True):
         place = min(range(len(keys)), key=lambda p: (len(holders[keys[p]]), p))
         anchors.setdefault(keys[place], []).append((found, place))
+    examples = [held[found] for found in long]
     pieces = {
-        key: frozenset(index for found in sharing for index in held[found])
+        key: frozenset(index for number in sharing for index in examples[number])
         for key, sharing in holders.items()
         if len(sharing) < COMMON
     }

@@ -99,7 +99,7 @@ def _read_file(path: Path, instruction: str) -> list[Line]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=lambda _: None)  # NaN: what is missing is no text `nan`
         except (ValueError, RecursionError) as error:  # no JSON, a number too long, nested too deep
             raise HubExpertError(
                 f"{path}:{number} is not a JSON object.", fix="write one JSON object a line (JSONL)"
@@ -154,12 +154,14 @@ def _from_messages(row: dict[str, Any], where: str) -> dict[str, Any]:
         turns = [(message["role"], message["content"]) for message in messages]
     except (TypeError, KeyError):
         turns = []
+    if not all(isinstance(text, str) for _, text in turns):
+        raise HubExpertError(f"{where}: a message's `content` is no text.", fix="write each `content` as one text")
     if len(turns) < 2 or turns[-1][0] != "assistant":
         raise HubExpertError(
             f"{where}: `messages` does not end with an assistant's answer.", fix="end each chat with it"
         )
-    system = "\n".join(str(text) for role, text in turns if role == "system")
-    asked = "\n".join(str(text) for role, text in turns[:-1] if role != "system")
+    system = "\n".join(text for role, text in turns if role == "system")
+    asked = "\n".join(text for role, text in turns[:-1] if role != "system")
     return {**row, "instruction": row.get("instruction") or system, "input": asked, "output": turns[-1][1]}
 
 

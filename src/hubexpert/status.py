@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubexpert import hub
+from hubexpert.knowledge.sources import is_local_text, pinned
 from hubexpert.licenses import conflicts, parts
-from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, locked_recipe, named_in, read_lock
-from hubexpert.recipe import Recipe, is_folder, parse_recipe, read_recipe
+from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, locked_recipe, named_in, read_lock, unplaced, used
+from hubexpert.recipe import Recipe, is_folder, is_local, parse_recipe, read_recipe
 from hubexpert.records import Record, Source
+from hubexpert.rows.local import local_dataset
 from hubexpert.shots import digest, read_task
 from hubexpert.upstream import Change, Upstream, changes, now_all, upstream
 
@@ -21,16 +23,17 @@ class Status(Record):
     unchecked: tuple[str, ...] = ()
 
 
-def status(recipe_path: Path, *, offline: bool = False, discover: bool = False) -> Status:
+def status(recipe_path: Path, *, offline: bool = False, discover: bool = False, quiet: bool = False) -> Status:
     """Whether another run would find something new to do.
 
     Args:
         recipe_path: the recipe; the lock lies beside it.
-        offline: ask nothing upstream: only recipe and examples are compared.
+        offline: ask nothing upstream: only recipe, examples and files of one's own are compared.
         discover: look for adapters of the base that the lock does not know, too.
+        quiet: tell no waits for the Hub.
 
     Raises:
-        HubExpertError: recipe, lock or examples cannot be read, or the Hub cannot be reached.
+        HubExpertError: recipe, lock, examples or files of one's own cannot be read, or the Hub cannot be reached.
     """
     recipe = read_recipe(recipe_path)
     lock_path = recipe_path.parent / DEFAULT_LOCK
@@ -40,9 +43,11 @@ def status(recipe_path: Path, *, offline: bool = False, discover: bool = False) 
     changed = changed_keys(recipe, lock)
     reasons = [f"the recipe changed: {', '.join(changed)}"] if changed else []
     reasons += _example_reasons(recipe, recipe_path.parent, lock)
+    reasons += _file_reasons(recipe, recipe_path.parent, lock)
     if not offline:
-        reasons += _upstream_reasons(recipe, lock)
-        reasons += _published_reasons(recipe, lock)
+        pace = hub.Pace(quiet=quiet)
+        reasons += _upstream_reasons(recipe, lock, pace)
+        reasons += _published_reasons(recipe, lock, pace)
         if discover:
             from hubexpert.newcomers import newcomer_reasons
 
@@ -87,10 +92,27 @@ def _example_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
         yield "the held-out examples changed"
 
 
-def _upstream_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
+def _file_reasons(recipe: Recipe, folder: Path, lock: Lock) -> Iterator[str]:
+    """Which files of one's own have changed that rows or passages were taken of."""
+    data, then = recipe.data, {(source.repo, source.revision) for source in used(lock)}
+    known = {repo for repo, _ in then}
+    rows = [name for name in data.datasets if is_local(name) and _locked_name(name) in known]
+    named = (name.strip() for name in (data.knowledge.sources if data.knowledge else ()))
+    texts = [name for name in named if is_local_text(name) and _locked_name(name) in known]
+    for source in (*(local_dataset(name, folder).source for name in rows), *pinned(texts, folder)):
+        if source and (unplaced(source.repo), source.revision) not in then:
+            yield f"the dataset {unplaced(source.repo)} changed"
+
+
+def _locked_name(name: str) -> str:
+    """What the lock calls a file of one's own."""
+    return unplaced(name if is_folder(name) else f"./{name}")
+
+
+def _upstream_reasons(recipe: Recipe, lock: Lock, pace: hub.Pace) -> Iterator[str]:
     """What became of the sources, and which of their new licences no longer go together."""
     sources = upstream(lock)
-    found = now_all(sources)
+    found = now_all(sources, pace)
     for one, present in zip(sources, found, strict=True):
         yield from (_with_advice(change, one, recipe) for change in changes(one, present))
     if recipe.publish.license:
@@ -115,7 +137,7 @@ def _with_advice(change: Change, one: Upstream, recipe: Recipe) -> str:
     return f"{change.sentence}: name it so in the recipe" if advised else change.sentence
 
 
-def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
+def _published_reasons(recipe: Recipe, lock: Lock, pace: hub.Pace) -> Iterator[str]:
     """Whether the repository that the recipe names carries this lock.
 
     One request where its newest commit names this lock; of another one the lock itself is read.
@@ -124,7 +146,7 @@ def _published_reasons(recipe: Recipe, lock: Lock) -> Iterator[str]:
     if repo is None:
         return
     try:
-        head, title = hub.newest(repo)
+        head, title = hub.newest(repo, pace=pace)
         named = named_in(title)
         if named and digest_of(lock).startswith(named):
             return

@@ -14,7 +14,6 @@ from hubexpert.recipe import is_folder, parse_recipe
 from hubexpert.records import Source
 
 BASE, EXPERT, DATASET = "the base", "the expert", "the dataset"
-CONFIG = {BASE: "config.json", EXPERT: "adapter_config.json"}
 PARALLEL = 8
 MANY = 2  # owners of experts, above which one listing of the base's adapters is asked for instead
 
@@ -67,51 +66,59 @@ def upstream(lock: Lock) -> tuple[Upstream, ...]:
     )
 
 
-def now(one: Upstream) -> Source | hub.SourceError:
+def now(one: Upstream, pace: hub.Pace) -> Source | hub.SourceError:
     """The source as it is at the revision that the recipe asked for, or why it cannot be had.
 
-    One request; two where it is gated and has not moved.
+    One request; two where it is gated.
+
+    Args:
+        one: the source.
+        pace: of the work the requests belong to.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
     try:
-        return _looked_at(one)
+        return _looked_at(one, pace)
     except hub.SourceError as error:
         if error.kind == "failing":
             raise
         return error
 
 
-def now_all(sources: Sequence[Upstream]) -> list[Source | hub.SourceError]:
+def now_all(sources: Sequence[Upstream], pace: hub.Pace) -> list[Source | hub.SourceError]:
     """What `now` gives of each, side by side; of an owner that several belong to, the Hub is asked once.
 
     It is asked once for experts of more than two owners, too, by a listing of the base's adapters. What such a listing
     does not hold (it is gone, gated, renamed, or one of very many) is asked for by itself.
+
+    Args:
+        sources: what is asked for.
+        pace: of the work the requests belong to.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
-            found = pool.map(_listed, _listings(sources))
+            found = pool.map(_listed, _listings(sources, pace))
             known = {(head.source.repo_type, head.source.repo.lower()): head for heads in found for head in heads}
-            return list(pool.map(lambda one: _told(one, known.get(_key(one))) or now(one), sources))
+            return list(pool.map(lambda one: _told(one, known.get(_key(one))) or now(one, pace), sources))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _listings(sources: Sequence[Upstream]) -> list[Callable[[], tuple[hub.Head, ...]]]:
+def _listings(sources: Sequence[Upstream], pace: hub.Pace) -> list[Callable[[], tuple[hub.Head, ...]]]:
     """The listings that spare more requests than they cost."""
     free = [one for one in sources if not one.asked]  # a listing tells of main branches alone
     base = next((one.pinned.repo for one in sources if one.role == BASE), None)
     asks: list[Callable[[], tuple[hub.Head, ...]]] = []
     if base and len({_owner(one) for one in free if one.role == EXPERT}) > MANY:
-        asks.append(partial(hub.adapter_heads, base))
+        asks.append(partial(hub.adapter_heads, base, pace=pace))
         free = [one for one in free if one.role != EXPERT]
     owners = Counter(_owner(one) for one in free)
-    return asks + [partial(hub.heads, *owner) for owner, count in owners.items() if count > 1 and owner[0]]
+    return asks + [partial(hub.heads, *owner, pace=pace) for owner, count in owners.items() if count > 1 and owner[0]]
 
 
 def _listed(ask: Callable[[], tuple[hub.Head, ...]]) -> tuple[hub.Head, ...]:
@@ -153,14 +160,13 @@ def is_lost(one: Upstream) -> bool:
     return False
 
 
-def _looked_at(one: Upstream) -> Source:
+def _looked_at(one: Upstream, pace: hub.Pace) -> Source:
     """The source as it is now. Not `hub.resolve`: that falls back on the cache when the Hub cannot be reached."""
-    if one.pinned.repo_type == "dataset":
-        return hub.look_dataset(one.pinned.repo, one.asked).source
-    listing = hub.look(one.pinned.repo, one.asked)
-    if listing.gated and listing.source.revision == one.pinned.revision:
-        hub.read_json(one.pinned, CONFIG[one.role])  # whether a gated repository is open to us shows only at a file
-    return listing.source
+    look = hub.look_dataset if one.pinned.repo_type == "dataset" else hub.look
+    found = look(one.pinned.repo, one.asked, pace=pace)
+    if found.gated:
+        hub.see_open(found.source, pace=pace)
+    return found.source
 
 
 def _owner(one: Upstream) -> tuple[str, Literal["model", "dataset"]]:

@@ -13,6 +13,8 @@ import yaml
 from huggingface_hub import HfApi
 
 from hubexpert import hub
+from hubexpert.errors import HubExpertError
+from hubexpert.jobs.elsewhere import Started, _follow
 from hubexpert.workspace import Workspace
 from tests.commands import run
 from tests.conftest import WRITE_TOKEN
@@ -149,3 +151,18 @@ def test_a_second_call_follows_the_running_job_and_cancel_ends_it(
     assert run("run", "--on", "hf-jobs", "--cancel", "--recipe", str(recipe)) == 0
     assert "No job of this recipe runs." in shown(capsys)[0]
     assert not Workspace(recipe.parent / ".hubexpert").journal("scores").read()
+
+
+def test_a_job_that_the_hub_no_longer_knows_stands_in_nobodys_way(
+    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its Hub has been started anew, say: it is not waited for, and cancelled is nothing."""
+    recipe = project(base="tester/there-is-no-such-base")
+    Workspace(recipe.parent / ".hubexpert").write("job", "another", Started(id="0" * 24, namespace="tester"))
+    assert run("run", "--on", "hf-jobs", "--cancel", "--recipe", str(recipe)) == 0
+    assert "No job of this recipe runs." in shown(capsys)[0]
+    assert run(*ON, "--recipe", str(recipe)) == 1
+    assert "Started the job" in shown(capsys)[1]
+    gone = hub.Job("0" * 24, "tester", "RUNNING", "", "http://127.0.0.1:9")
+    with pytest.raises(HubExpertError, match=f"^The job {'0' * 24} is gone"):
+        _follow(gone, "", (), lambda _: None)

@@ -1,10 +1,12 @@
 """A job's log is followed line by line, also over a connection that breaks."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.jobs import priced
+from hubexpert.localhub.jobs import Jobs, Order
 
 FOLLOW = "import sys; from hubexpert import hub; [print(line, flush=True) for line in hub.log_lines(*sys.argv[1:])]"
 
@@ -72,6 +75,34 @@ def test_a_log_cannot_command_the_terminal() -> None:
     """Control characters are replaced; of a bar that redraws itself the last state is shown."""
     job = a_job(r"printf '\033[2Jcleared\n 10%%\r 90%%\n'")
     assert list(hub.log_lines("tester", job.id)) == ["\N{REPLACEMENT CHARACTER}[2Jcleared", " 90%"]
+
+
+def test_a_secret_is_taken_out_of_a_line_before_the_line_is_cut() -> None:
+    """Also where it stands over the cut, of which a part would else be shown."""
+    job = a_job("""printf '%01990d%s\\n%s, %s\\n' 0 "$KEY" "$KEY" "$KEY" """, "hidden", KEY="a-very-secret-key")
+    long, short = hub.log_lines("tester", job.id, ("a-very-secret-key",))
+    assert (long, short) == ("0" * 1990 + "***", "***, ***")
+
+
+def test_a_job_ends_with_its_first_process() -> None:
+    """What that leaves running ends, too, so that nobody waits for it."""
+    began = time.monotonic()
+    job = a_job("sleep 60 & echo left", "leaving")
+    assert list(hub.log_lines("tester", job.id)) == ["left"]
+    assert hub.look_job("tester", job.id).stage == "COMPLETED"
+    assert time.monotonic() - began < 30
+
+
+def test_a_job_that_does_not_want_to_end_ends_with_the_hub() -> None:
+    """At the latest after its grace."""
+    jobs = Jobs()
+    order = Order(("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"), {}, {}, {}, "", 600)
+    job = jobs.start("tester", order, "http://127.0.0.1:9")
+    while not job.log:
+        time.sleep(0.05)
+    jobs.close()
+    assert job.process is not None
+    assert job.process.returncode == -signal.SIGKILL
 
 
 def test_jobs_are_found_by_their_label_while_they_run_and_cancelled() -> None:

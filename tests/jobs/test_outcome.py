@@ -10,7 +10,7 @@ from hubexpert import hub
 from hubexpert.assemble import assemble
 from hubexpert.errors import HubExpertError
 from hubexpert.jobs.command import KEY, REPO, SECONDS
-from hubexpert.jobs.outcome import OUTCOME, WORK, Outcome, collect, fetch, is_expected, outcome
+from hubexpert.jobs.outcome import OUTCOME, WORK, Outcome, collect, fetch, is_expected, outcome, restore
 from hubexpert.jobs.parcel import pack
 from hubexpert.lock import read_lock, write_lock
 from hubexpert.workspace import Workspace, file_digest
@@ -103,6 +103,19 @@ def test_a_file_that_was_changed_on_its_way_replaces_nothing(tmp_path: Path, cha
         fetch(kept, outcome(kept), here, tmp_path / "hubexpert.lock")
     assert not list(here.root.iterdir())
     assert not (tmp_path / "hubexpert.lock").exists()
+
+
+def test_what_an_earlier_job_left_is_put_back_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A job that starts afresh begins with nothing."""
+    left = tmp_path / "left"
+    collect(a_finished_project(tmp_path / "there"), left, 1)
+    restore(sent(left, f"whole-{tmp_path.name}"), tmp_path / "whole")
+    assert read_lock(tmp_path / "whole/hubexpert.lock") == a_lock()
+    assert (tmp_path / "whole/.hubexpert/scores.jsonl").is_file()
+    (left / f"{WORK}/scores.jsonl").write_bytes(b"{}{}")
+    with pytest.raises(HubExpertError, match="is not the file"):
+        restore(sent(left, f"changed-{tmp_path.name}"), tmp_path / "changed")
+    assert not (tmp_path / "changed").exists()
 
 
 def test_a_public_repository_gets_nothing(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """What is planted in examples is found, where it stands, and nothing else."""
 
+import itertools
 import json
+import time
 from statistics import median
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubexpert.overlap import overlap
+from hubexpert.overlap import WORD, overlap, words
 from hubexpert.vetting import Finding, check, state
 from hubexpert.vetting.lengths import DEVIATIONS, NORMAL, TIMES, outlying
+from hubexpert.vetting.signs import signed
 from tests.vetting.making import lines
 
 NOUNS = ("abbot", "baker", "cooper", "drover", "ferryman", "glazier")
@@ -46,6 +49,11 @@ def test_an_input_that_stands_twice(twin: tuple[str, str], code: str) -> None:
 def test_signs_make_other_questions_and_the_same_number_is_no_contradiction() -> None:
     assert check(lines(("What is 2 + 2?", "4"), ("What is 2 - 2?", "0"))) == []
     assert codes(check(lines(("What is 2 + 2?", "4"), ("What is 2 + 2?", "4.0")))) == [("duplicate-normal", (1, 2))]
+
+
+@pytest.mark.parametrize("outputs", [*itertools.permutations(["4", "4 apples", "4 pears"])])
+def test_outputs_of_which_two_do_not_match_are_a_contradiction_in_any_order(outputs: tuple[str, ...]) -> None:
+    assert codes(check(lines(*(("How many?", output) for output in outputs)))) == [("contradiction", (1, 2, 3))]
 
 
 def test_a_large_majority_and_labels_with_one_example_are_told() -> None:
@@ -95,6 +103,50 @@ def test_a_held_out_input_among_the_shots_is_an_error(name: str) -> None:
     test = lines(("Another one, of ships and of the sea.", "x"), (QUESTION, "the elder"), file="test.jsonl")
     (found,) = check(lines(*CLEAN, (text, CLEAN[2][1])), test)
     assert (found.code, found.severity, found.lines, found.elsewhere) == (code, "error", (7,), ("test.jsonl:2",))
+
+
+ANOTHER = {  # held-out input -> a shot's input with the same words
+    "What is 2 + 2?": "What is 2 - 2?",
+    "Compute (3 + 4) * 5 now": "Compute 3 + (4 / 5), now",
+    "Is it so that 3 < 5 or 4": "Is it so that 3 > 5 or 4",
+    "What is 7 − -3 of it": "What is 7 + -3 of it",
+    "Solve for the unknown in the equation x² + 3 = 12": "Solve for the unknown in the equation x² - 3 = 12",
+}
+THE_SAME = {
+    "What is 2 + 2?": "**What is 2+2**",
+    "What is 7 - 3 of it": "Question: What is 7 − 3 of it?\nWhat is 7 – 3 of it?",
+    "What is well-known and/or old?": "what is well known, and or old",
+    "From 1914-1918 there was a war - a long one - there": "From 1914–1918 there was a war, a long one, there.",
+    "Choose one of 3\n- 4\n- 5": "choose one of 3 4 5!",
+}
+
+
+@pytest.mark.parametrize("held", ANOTHER)
+def test_the_same_words_with_other_signs_between_numbers_are_another_question(held: str) -> None:
+    found = check(lines((ANOTHER[held], "x"), (THE_SAME["What is 2 + 2?"], "z")), lines((held, "y"), file="test.jsonl"))
+    assert [told.lines for told in found if told.code.startswith("leak")] == [(2,)] * (held == "What is 2 + 2?")
+
+
+@pytest.mark.parametrize("held", THE_SAME)
+def test_punctuation_that_is_no_sign_between_numbers_hides_no_leak(held: str) -> None:
+    found = check(lines(*CLEAN, (THE_SAME[held], "It was so.")), lines((held, "y"), file="test.jsonl"))
+    assert [(told.code, told.lines) for told in found if told.severity == "error"] == [("leak-ngram", (7,))]
+
+
+@given(st.text(alphabet="ab2 +-*/.,(\n−√²東京", max_size=40))
+def test_signs_are_added_to_the_words_and_change_none(text: str) -> None:
+    assert tuple(piece for piece in signed(text).split() if WORD.match(piece)) == words(text)
+
+
+@pytest.mark.parametrize("cell", ["0 ", "{} "])
+def test_long_inputs_take_no_long_time(cell: str) -> None:
+    """Whole documents; tables of noughts, each piece of which is every other."""
+    told = "".join(cell.format(number) for number in range(40_000))
+    learned = lines(*((f"{told}{n} and {told}", f"x{n}") for n in range(3)))
+    held = lines(*((f"{told}{n}", f"y{n}") for n in range(3, 6)), file="test.jsonl")
+    began = time.process_time()
+    assert not [told for told in check(learned, held) if told.severity == "error"]
+    assert time.process_time() - began < 10
 
 
 WORDS = st.lists(st.sampled_from(["bee", "hill", "road", "sea"]), min_size=1, max_size=20).map(" ".join)

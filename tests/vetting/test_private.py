@@ -58,6 +58,13 @@ def test_what_was_found_is_shown_nowhere_in_full(text: str) -> None:
     assert text[: len(text) // 2] not in masked(f"{text} and {text}")
 
 
+def test_an_example_that_holds_many_hides_no_other() -> None:
+    many = " ".join(f"jane{number}@mail.example.org" for number in range(30))
+    (told,) = check(lines((f"{many} {many}", "a"), ("Ask bob@mail.example.org.", "b")))
+    assert told.lines == (1, 2)
+    assert "line 1 (jane… of 22 characters, and 29 more), line 2 (bob@… of 20 characters)." in told.sentence
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=12, max_size=18))
 def test_one_last_digit_of_ten_makes_a_card_number(digits: list[int]) -> None:

@@ -92,8 +92,9 @@ def sample(file: Path, count: int, output: Path, stratify: bool, seed: int, forc
     if output.exists() and not force:
         raise HubExpertError(f"{output} exists already.", fix="name another with --output, or write over it: --force")
     lines = read_lines(file)
-    if output.resolve() in {file.resolve() for file in {line.file for line in lines}}:
-        raise HubExpertError(f"{output} is what is drawn from.", fix="name another with --output")
+    sources = {path.resolve() for path in {file, *(line.file for line in lines)}}
+    if not sources.isdisjoint((output.resolve(), output.resolve().parent)):
+        raise HubExpertError(f"{output} is what is drawn from, or lies in it.", fix="name another with --output")
     drawn = draw(lines, count, stratify=stratify, seed=seed)
     write_atomically(output, "".join(f"{line.text}\n" for line in drawn))
     counts = {group[0].example.output: len(group) for group in labels(drawn).values()}

@@ -11,7 +11,7 @@ STALE = 3
 
 @click.command()
 @recipe_option
-@click.option("--offline", is_flag=True, help="Ask nothing upstream: compare only the recipe and the examples.")
+@click.option("--offline", is_flag=True, help="Ask nothing upstream: compare only what lies here.")
 @click.option("--discover", is_flag=True, help="Look for new adapters of the base, too: they make it stale.")
 @output_options
 @click.pass_context
@@ -25,7 +25,7 @@ def status(ctx: click.Context, recipe: Path, offline: bool, discover: bool, out:
         raise click.UsageError("--discover asks the Hub: it does not go with --offline.")
     offline = offline or hub.offline()
     try:
-        found = compare(recipe, offline=offline, discover=discover)
+        found = compare(recipe, offline=offline, discover=discover, quiet=out.quiet)
     except HubExpertError as error:
         out.records([{"state": "error", "reasons": [error.message]}])
         raise

@@ -25,7 +25,7 @@ from hubexpert.hub.jobs import (
     own_namespace,
     start_job,
 )
-from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search
+from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search, see_open
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import Comparison, compare, publish
 from hubexpert.hub.rights import require_token, token
@@ -88,6 +88,7 @@ __all__ = [
     "resolve",
     "search",
     "search_datasets",
+    "see_open",
     "show_progress",
     "snapshot",
     "spread_rows",

@@ -43,8 +43,9 @@ class SourceError(HubExpertError):
     """One repository is at fault; others may be fine.
 
     Attributes:
-        kind: `missing` (the repository, its revision or its file; or it is private), `gated`, `broken` (what it holds
-            cannot be read) or `failing` (the Hub answers for it with an error again and again).
+        kind: `missing` (the repository, its revision or its file; or it is private), `gated` (it is there, and not for
+            this token), `broken` (what it holds cannot be read) or `failing` (the Hub answers for it with an error
+            again and again).
     """
 
     Kind = Literal["missing", "gated", "broken", "failing"]
@@ -182,7 +183,7 @@ def _translated_status(error: HfHubHTTPError, about: str) -> HubExpertError:
         return HubExpertError("The Hub does not accept the token.", fix=LOGIN)
     if status == 403:
         fix = f"use a token that may do this to {about}: {LOGIN}"
-        return SourceError(f"The token has no permission for this on {about}.", fix=fix, kind="missing")
+        return SourceError(f"The token has no permission for this on {about}.", fix=fix, kind="gated")
     if status == 429:
         wait = _told_wait(error.response.headers)
         told = f"wait {wait:.0f} s" if wait is not None else "wait five minutes"

@@ -28,7 +28,7 @@ class Head:
     gated: bool
 
 
-def heads(owner: str, repo_type: RepoType) -> tuple[Head, ...]:
+def heads(owner: str, repo_type: RepoType, *, pace: Pace) -> tuple[Head, ...]:
     """The owner's most downloaded repositories, at most 100, as this token sees them; one request.
 
     One that is not among them may exist all the same; one of which the Hub says what cannot be read is left out.
@@ -36,25 +36,25 @@ def heads(owner: str, repo_type: RepoType) -> tuple[Head, ...]:
     Raises:
         HubExpertError: the Hub cannot be reached or refuses.
     """
-    return _listed(repo_type, ("author", owner), f"the repositories of {owner}")
+    return _listed(repo_type, ("author", owner), f"the repositories of {owner}", pace)
 
 
-def adapter_heads(base: str) -> tuple[Head, ...]:
+def adapter_heads(base: str, *, pace: Pace) -> tuple[Head, ...]:
     """The same of the adapters that are tagged as this base's.
 
     Raises:
         HubExpertError: the Hub cannot be reached or refuses.
     """
-    return _listed("model", ("filter", f"base_model:adapter:{base}"), f"the adapters of {base}")
+    return _listed("model", ("filter", f"base_model:adapter:{base}"), f"the adapters of {base}", pace)
 
 
-def _listed(repo_type: RepoType, which: tuple[str, str], about: str) -> tuple[Head, ...]:
+def _listed(repo_type: RepoType, which: tuple[str, str], about: str, pace: Pace) -> tuple[Head, ...]:
     query = [which, ("sort", "downloads"), ("limit", str(MOST)), *(("expand", name) for name in EXPAND)]
-    entries = page(f"{repo_type}s", query, pace=Pace(), about=about).entries
+    entries = page(f"{repo_type}s", query, pace=pace, about=about).entries
     return tuple(head for entry in entries if (head := _head(entry, repo_type)))
 
 
-def newest(repo: str) -> tuple[Source, str]:
+def newest(repo: str, *, pace: Pace) -> tuple[Source, str]:
     """The model `repo` at the head of its main branch, without its licence, and that commit's title; one request.
 
     Raises:
@@ -62,7 +62,7 @@ def newest(repo: str) -> tuple[Source, str]:
         HubExpertError: the Hub cannot be reached.
     """
     call(lambda: validate_repo_id(repo), repo)
-    first = next(iter(_commits(repo, "main")), {})
+    first = next(iter(_commits(repo, "main", pace)), {})
     commit = first.get("id")
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise SourceError(f"{repo} has no commit.", fix="publish to it first", kind="missing")
@@ -76,11 +76,11 @@ def titles(source: Source) -> list[str]:
         SourceError: it is missing.
         HubExpertError: the Hub cannot be reached.
     """
-    return [text(commit.get("title")) for commit in _commits(source.repo, source.revision)]
+    return [text(commit.get("title")) for commit in _commits(source.repo, source.revision, Pace())]
 
 
-def _commits(repo: str, revision: str) -> list[dict[str, Any]]:
-    raw, _ = get_json(f"{constants.ENDPOINT}/api/models/{repo}/commits/{revision}", repo, pace=Pace())
+def _commits(repo: str, revision: str, pace: Pace) -> list[dict[str, Any]]:
+    raw, _ = get_json(f"{constants.ENDPOINT}/api/models/{repo}/commits/{revision}", repo, pace=pace)
     return [commit for commit in raw if isinstance(commit, dict)] if isinstance(raw, list) else []
 
 

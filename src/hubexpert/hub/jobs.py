@@ -10,7 +10,17 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import clean, lines
-from hubexpert.hub.calls import ATTEMPTS, CLIENT_ERRORS, FIRST_WAIT, call, cause_of, may_pass, pause, translated
+from hubexpert.hub.calls import (
+    ATTEMPTS,
+    CLIENT_ERRORS,
+    FIRST_WAIT,
+    SourceError,
+    call,
+    cause_of,
+    may_pass,
+    pause,
+    translated,
+)
 
 LABEL = "hubexpert"  # whose value tells the jobs of one project from others
 WAITING = ("SCHEDULING",)
@@ -93,7 +103,7 @@ def live_job(namespace: str, label: str) -> Job | None:
             lambda: list(HfApi().list_jobs(status=list(LIVE), labels={LABEL: label}, namespace=namespace)), namespace
         )
     except HubExpertError as error:
-        raise _refused(cause_of(error.__cause__), namespace) if error.__cause__ else error from error
+        raise _refused(cause_of(error.__cause__ or error), namespace) from error
     jobs = [_job(each, namespace) for each in found]
     return next((job for job in jobs if job.live), None)
 
@@ -102,11 +112,16 @@ def look_job(namespace: str, job_id: str) -> Job:
     """The job as it stands now.
 
     Raises:
-        HubExpertError: it is gone, or the Hub cannot be reached.
+        SourceError: it is gone (`missing`).
+        HubExpertError: the Hub cannot be reached.
     """
     if not JOB_ID.fullmatch(job_id):
         raise HubExpertError("The id of a job is malformed.", fix="hubexpert run --on hf-jobs")
-    return _job(call(lambda: HfApi().inspect_job(job_id=job_id, namespace=namespace), f"job {job_id}"), namespace)
+    try:
+        told = call(lambda: HfApi().inspect_job(job_id=job_id, namespace=namespace), f"job {job_id}")
+    except HubExpertError as error:
+        raise _untold(cause_of(error.__cause__ or error), job_id) from error
+    return _job(told, namespace)
 
 
 def job_after(namespace: str, job_id: str, stages: Sequence[str]) -> Job:
@@ -129,12 +144,18 @@ def cancel_job(namespace: str, job_id: str) -> None:
     call(lambda: HfApi().cancel_job(job_id=job_id, namespace=namespace), f"job {job_id}")
 
 
-def log_lines(namespace: str, job_id: str) -> Iterator[str]:
+def log_lines(namespace: str, job_id: str, secrets: Sequence[str] = ()) -> Iterator[str]:
     """The lines of the job's log as they come, from the first, each once, until it ends; control characters replaced.
 
     A connection that is lost is made again; what was yielded before is passed over.
 
+    Args:
+        namespace: whose job it is.
+        job_id: which.
+        secrets: what is taken out of the lines, before they are cut.
+
     Raises:
+        SourceError: the job is gone (`missing`).
         HubExpertError: it cannot be made again.
     """
     told = failed = 0
@@ -144,11 +165,13 @@ def log_lines(namespace: str, job_id: str) -> Iterator[str]:
                 if number >= told:
                     told, failed = number + 1, 0
                     last = line.rstrip().rpartition("\r")[2]  # state of a bar that redraws itself
+                    for secret in secrets:
+                        last = last.replace(secret, "***")
                     yield lines(last)[:LINE]
         except CLIENT_ERRORS as error:
             cause, failed = cause_of(error), failed + 1
             if not may_pass(cause) or failed == ATTEMPTS:
-                raise translated(cause, f"job {job_id}") from error
+                raise _untold(cause, job_id) from error
             pause(FIRST_WAIT * 2**failed)
         else:
             return
@@ -189,6 +212,13 @@ def own_namespace() -> str:
 def _job(told: JobInfo, namespace: str) -> Job:
     message = clean(told.status.message or "")
     return Job(told.id, namespace, str(getattr(told.status.stage, "value", told.status.stage)), message, told.url)
+
+
+def _untold(error: BaseException, job_id: str) -> HubExpertError:
+    """Why the Hub tells nothing of the job."""
+    if isinstance(error, HfHubHTTPError) and error.response.status_code == 404:
+        return SourceError(f"The job {job_id} is gone.", fix="the same command starts another", kind="missing")
+    return translated(error, f"job {job_id}")
 
 
 def _refused(error: BaseException, namespace: str) -> HubExpertError:

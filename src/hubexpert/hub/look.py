@@ -17,7 +17,7 @@ from hubexpert.hub.cache import in_cache
 from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.hub.license import card_license, stated_license
 from hubexpert.hub.pace import Pace
-from hubexpert.hub.web import get_json, pages
+from hubexpert.hub.web import LONGEST, get_json, pages, read
 from hubexpert.records import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -132,6 +132,17 @@ def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) ->
     if found is None:
         raise SourceError(f"{repo} has no commit.", fix="leave it out", kind="missing")
     return found
+
+
+def see_open(source: Source, *, pace: Pace) -> None:
+    """See that this token may read the files of a gated repository, which its description does not tell; one request.
+
+    Raises:
+        SourceError: it may not.
+        HubExpertError: the Hub cannot be reached.
+    """
+    address = f"{constants.ENDPOINT}/api/{source.repo_type}s/{source.repo}/auth-check"
+    call(lambda: read(address, longest=LONGEST, pace=pace), source.repo, rest=pace.pause)
 
 
 def _listings(entries: Sequence[Mapping[str, Any]]) -> tuple[Listing, ...]:

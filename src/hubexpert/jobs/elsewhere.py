@@ -158,34 +158,30 @@ def _follow(job: hub.Job, news: str, secrets: tuple[str, ...], tell: Tell) -> No
     """Tell what became of it so far, then its log, without the secrets, until it ends.
 
     Raises:
-        HubExpertError: it failed or was cancelled, or it is not followed any longer and goes on.
+        HubExpertError: it failed, was cancelled or is gone, or it is not followed any longer and goes on.
     """
     try:
         tell(news)
         if job.stage in hub.WAITING:
             tell("It waits for a machine.")
             hub.job_after(job.namespace, job.id, hub.WAITING)
-        for line in hub.log_lines(job.namespace, job.id):
-            tell(_without(line, secrets))
+        for line in hub.log_lines(job.namespace, job.id, secrets):
+            tell(line)
         ended = hub.job_after(job.namespace, job.id, hub.LIVE)
     except KeyboardInterrupt:
         raise _left(job, "") from None
     except HubExpertError as error:
+        if isinstance(error, hub.SourceError) and error.kind == "missing":
+            raise
         raise _left(job, f" ({error.message.rstrip('.')})") from error
     if ended.stage == "CANCELED":
         raise HubExpertError(f"The job {job.id} was cancelled.", fix="the same command goes on where it stopped")
     if ended.stage != "COMPLETED":
-        why = f": {ended.message}" if ended.message else ""
+        why = f": {ended.message.rstrip('.')}" if ended.message else ""
         raise HubExpertError(
-            f"The job {job.id} failed{why}.".replace("..", "."),
+            f"The job {job.id} failed{why}.",
             fix=f"mend what its log says ({job.url}); the same command goes on where it stopped",
         )
-
-
-def _without(line: str, secrets: tuple[str, ...]) -> str:
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    return line
 
 
 def _left(job: hub.Job, why: str) -> HubExpertError:

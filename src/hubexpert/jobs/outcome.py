@@ -29,12 +29,16 @@ class Outcome(Record):
 
 def collect(project: Path, target: Path, code: int) -> None:
     """Copy what a run in the folder `project` has left into `target`, with its list."""
+    files = {name: _copied(path, target / name) for name, path in _left(project)}
     target.mkdir(parents=True, exist_ok=True)
-    for name, path in _left(project):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / name)
-    files = {name: file_digest(target / name) for name, _ in _left(project)}
     (target / OUTCOME).write_text(Outcome(code=code, files=files).model_dump_json(indent=1))
+
+
+def _copied(path: Path, target: Path) -> str:
+    """The SHA-256 of what has been copied."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+    return file_digest(target)
 
 
 def _left(project: Path) -> Iterator[tuple[str, Path]]:
@@ -71,11 +75,14 @@ def outcome(kept: hub.Kept) -> Outcome:
 
 
 def restore(kept: hub.Kept, project: Path) -> None:
-    """Put what an earlier job left where a run goes on from it."""
-    for name, digest in outcome(kept).files.items():
-        target = project / name if name == DEFAULT_LOCK else project / WORKSPACE / name.removeprefix(f"{WORK}/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_checked(kept, name, digest), target)
+    """Put what an earlier job left where a run goes on from it: all of it, or nothing.
+
+    Raises:
+        HubExpertError: the list is damaged, or a file is not the one that it describes.
+    """
+    checked = {name: _checked(kept, name, digest) for name, digest in outcome(kept).files.items()}
+    for name, path in checked.items():
+        _copied(path, project / name if name == DEFAULT_LOCK else project / WORKSPACE / name.removeprefix(f"{WORK}/"))
 
 
 def fetch(kept: hub.Kept, told: Outcome, workspace: Workspace, lock_path: Path) -> Lock:
@@ -94,9 +101,7 @@ def fetch(kept: hub.Kept, told: Outcome, workspace: Workspace, lock_path: Path) 
     shutil.rmtree(new, ignore_errors=True)
     try:
         for name, digest in told.files.items():
-            target = new / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_checked(kept, name, digest), target)
+            _copied(_checked(kept, name, digest), new / name)
         lock = read_lock(new / DEFAULT_LOCK)
         for folder in (BUILD, PUBLISH):
             check_files(lock, new / WORK / folder)

@@ -126,23 +126,25 @@ class Jobs:
         _end(job)
 
     def close(self) -> None:
-        """Cancel what still runs."""
+        """Cancel what still runs, and wait until it has ended: it may keep what it has, as long as the Hub answers."""
         with self._lock:
-            running = [job for job in self._jobs.values() if job.stage == "RUNNING"]
+            running = [job for job in self._jobs.values() if job.finished is None]
         for job in running:
             self.cancel(job)
+        for job in running:
+            if job.process is not None:
+                job.process.wait()  # no longer than `GRACE`
 
     def _attend(self, job: Job, process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]") -> None:
-        """Read the log until the end, and tell how it ended."""
+        """Keep the log, and tell how it ended: with its first process, as a container does."""
         timer = threading.Timer(job.order.timeout, self._expire, (job,))
         timer.daemon = True
         timer.start()
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        with process.stdout as output:
-            for line in output:
-                if len(job.log) < LONGEST:
-                    job.log.append((timestamp(), line.decode(errors="replace").rstrip("\n")))
+        reader = threading.Thread(target=_read, args=(job, process), daemon=True)
+        reader.start()
         code = process.wait()
+        _signal(process, signal.SIGKILL)  # what it left running holds the log open
+        reader.join(GRACE)  # another session that it started may hold it longer
         timer.cancel()
         folder.cleanup()
         with self._lock:
@@ -157,6 +159,15 @@ class Jobs:
                 return
             job.stage, job.message = "ERROR", "Job timeout"
         _end(job)
+
+
+def _read(job: Job, process: "subprocess.Popen[bytes]") -> None:
+    """Read the log until its end."""
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    with process.stdout as output:
+        for line in output:
+            if len(job.log) < LONGEST:
+                job.log.append((timestamp(), line.decode(errors="replace").rstrip("\n")))
 
 
 def _environment(job: Job, folder: Path, endpoint: str) -> dict[str, str]:

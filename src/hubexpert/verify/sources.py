@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hubexpert import hub
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import shown_name
 from hubexpert.lock import Lock
@@ -15,10 +16,10 @@ def source_checks(lock: Lock, *, offline: bool) -> Iterator[Check]:
 
     Where the Hub does not answer, the sources that are left are not asked for.
     """
-    silent = "Offline: the Hub was not asked." if offline else None
+    silent, pace = "Offline: the Hub was not asked." if offline else None, hub.Pace()
     for one in upstream(lock):
         try:
-            yield _source(one) if silent is None else _check(one, "unchecked", silent)
+            yield _source(one, pace) if silent is None else _check(one, "unchecked", silent)
         except HubExpertError as error:
             silent = error.message
             yield _check(one, "unchecked", silent)
@@ -29,8 +30,8 @@ def source_checks(lock: Lock, *, offline: bool) -> Iterator[Check]:
         yield Check(check=role, about=shown_name(repo), outcome="unchecked", what=what)
 
 
-def _source(one: Upstream) -> Check:
-    found = list(changes(one, now(one)))
+def _source(one: Upstream, pace: hub.Pace) -> Check:
+    found = list(changes(one, now(one, pace)))
     kinds = {change.kind for change in found}
     what = ". ".join(change.sentence.removeprefix(one.role).strip().rstrip(".") for change in found)
     if "missing" in kinds:

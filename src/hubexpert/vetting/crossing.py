@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from hubexpert.overlap import lines_of, traces_of
+from hubexpert.overlap import LONGEST, lines_of, traces_of
 from hubexpert.shots import Line
 from hubexpert.vetting.finding import Finding, finding, listed, place, quoted
 from hubexpert.vetting.repeats import asked
+from hubexpert.vetting.signs import signed
 
 
 def crossing(shots: Sequence[Line], test: Sequence[Line]) -> Iterator[Finding]:
@@ -13,7 +14,8 @@ def crossing(shots: Sequence[Line], test: Sequence[Line]) -> Iterator[Finding]:
 
     - `leak-exact`: the same input in normal form, whatever the choices.
     - `leak-ngram`: the shot's texts hold the words of the input, or a piece of it, as the guard of training data looks
-      for them (`hubexpert.overlap`): 13 words (8 of an input of less than 26), unless three inputs share them.
+      for them (`hubexpert.overlap`): 13 words (8 of an input of less than 26), unless three inputs share them. An
+      input whose words are all there, but with other signs between its numbers, is another question.
     """
     inputs: dict[str, list[Line]] = {}
     for line in test:
@@ -27,6 +29,9 @@ def crossing(shots: Sequence[Line], test: Sequence[Line]) -> Iterator[Finding]:
         example = shot.example
         told = (example.instruction, example.input, example.rationale or "", example.output)
         whole, pieces = traces.found(lines_of(told))
+        pieces -= whole
+        shown = signed("\n".join(told)[:LONGEST]) if whole else ""
+        whole = {index for index in whole if signed(test[index].example.input) in shown}
         if whole or pieces:
             how = "and its output hold the words of" if whole else "shares a long piece with"
             yield _leak("leak-ngram", shot, [test[index] for index in sorted(whole or pieces)], how)

@@ -1,6 +1,7 @@
 """Examples whose input stands twice: with the same output, or with another."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from hubexpert.answers.match import matches
 from hubexpert.answers.normal import normal
@@ -28,8 +29,8 @@ def repeats(lines: Sequence[Line]) -> Iterator[Finding]:
 
 def _repeat(group: Sequence[Line]) -> Finding:
     first, examples = group[0].example, [line.example for line in group]
-    if not all(matches(other.output, first) or matches(first.output, other) for other in examples):
-        outputs = dict.fromkeys(example.output for example in examples)
+    outputs = {example.output: example for example in examples}
+    if not all(matches(a.output, b) or matches(b.output, a) for a, b in combinations(outputs.values(), 2)):
         return finding(
             "contradiction",
             group,
