@@ -69,6 +69,10 @@ def test_missing_shots_file(tmp_path: Path) -> None:
         ('{"input": "a"}\n', "shots.jsonl:1 has no output"),
         ('{"input": "a", "output": ""}\n', "shots.jsonl:1 has no output"),
         (GOOD + "not json\n", "shots.jsonl:3 is not a JSON object"),
+        (
+            GOOD + '{"input": "a", output: "b"}\n',
+            "shots.jsonl:3 is not a JSON object: at character 16, Expecting property",
+        ),
         ('{"output": "a"}\n', "shots.jsonl:1 has no input"),
         ("[1]\n", "shots.jsonl:1 is not a JSON object"),
         ("\n", "holds no examples"),
@@ -120,6 +124,11 @@ def test_shots_without_outputs(tmp_path: Path) -> None:
     told(run(write(tmp_path, shots='{"input": "a"}\n'), "score"), "shots.jsonl:1 has no output", "label every example")
 
 
+def test_a_missing_file_that_no_recipe_names(tmp_path: Path) -> None:
+    """Before there is a recipe, the path alone can be wrong."""
+    told(run(tmp_path, "shots", "check", "none.jsonl"), "no examples file at none.jsonl", "correct the path")
+
+
 def test_unknown_recipe_key_names_the_nearest(tmp_path: Path) -> None:
     """A typing error in a section."""
     recipe = RECIPE.replace("epochs", "epoch")
@@ -163,6 +172,33 @@ def test_discovering_for_a_base_that_does_not_exist(tmp_path: Path) -> None:
     """No such base and no adapter of it: a typing error, not an empty result."""
     done = run(tmp_path, "discover", "--base", "tester/no-such-base")
     told(done, "tester/no-such-base does not exist", "check the name")
+
+
+def test_a_base_that_is_no_folder(tmp_path: Path) -> None:
+    """A path is never looked up on the Hub, so a wrong one must not look like a base without adapters."""
+    told(run(tmp_path, "discover", "--base", "./none"), "There is no model at none", "correct the path")
+    told(run(write(tmp_path, base="./none"), "discover"), "There is no model at", "correct the path")
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence", "fix"),
+    [
+        ("127.0.0.1:9", "HF_ENDPOINT is no address of a Hub: 127.0.0.1:9", "begin it with https://"),
+        ("{endpoint}/api", "refuses the request", "HF_ENDPOINT (now {endpoint}/api)"),
+    ],
+)
+def test_an_address_that_is_no_hubs(address: str, sentence: str, fix: str, endpoint: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "discover", "--base", "a/b", HF_ENDPOINT=address.format(endpoint=endpoint))
+    told(done, sentence, fix.format(endpoint=endpoint))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "hubexpert", "lock", "--format", "schema"]
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No space left on device.\nFix: make room here, in HF_HOME")
 
 
 def test_unknown_alias(tmp_path: Path) -> None:

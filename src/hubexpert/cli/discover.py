@@ -57,7 +57,8 @@ def discover(
 ) -> None:
     """Find the adapters and datasets of a base, each with a verdict."""
     from hubexpert import discover as discovery
-    from hubexpert.recipe import DiscoverSection, read_recipe
+    from hubexpert.base import base_folder
+    from hubexpert.recipe import DiscoverSection, is_folder, read_recipe
     from hubexpert.workspace import WORKSPACE, Workspace
 
     if base is None and not recipe.is_file():
@@ -68,6 +69,8 @@ def discover(
     base = settled_base(base, out, offline=offline) if base is not None else None
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
+    if is_folder(name := wanted.base if wanted else base or ""):
+        base_folder(recipe.parent if wanted else Path(), name)  # a path that is wrong has no adapters either
     changed = _changed(section, **asked)
     if wanted and changed == section and not offline and task is None:
         workspace = Workspace(recipe.parent / WORKSPACE)
@@ -79,7 +82,6 @@ def discover(
         changed = changed.model_copy(update={"datasets": 0})  # nobody would see them
     with TemporaryDirectory() as folder:
         refused = Path(folder) / "refused.jsonl"
-        name = wanted.base if wanted else base or ""
         meant = task or (discovery.task_of(wanted) if wanted else "")
         with discovery.writing(refused) as each:
             found = discovery.discover(

@@ -1,5 +1,6 @@
 """The `hubexpert` command: commands are imported when called, errors are rendered here and only here."""
 
+import errno
 import functools
 import importlib
 import os
@@ -44,6 +45,8 @@ EXTRAS = {
     **dict.fromkeys(("cyclonedx", "packageurl"), "bom"),
     "gguf": "demo",
 }
+FULL = "make room here, in HF_HOME (by default ~/.cache/huggingface) or in TMPDIR, then run it again"
+UNREADABLE = "see that the path is right, and that you may read and write there"
 
 
 class Commands(click.Group):
@@ -95,12 +98,8 @@ def main(arguments: Sequence[str] | None = None, *, name: str = "hubexpert") -> 
     except HubExpertError as error:
         tell(error)
     except OSError as error:
-        what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-        tell(
-            HubExpertError(
-                f"{what}.", fix="see that the path is right, that you may write there, and that the disk has room"
-            )
-        )
+        what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
+        tell(HubExpertError(f"{what}.", fix=FULL if error.errno == errno.ENOSPC else UNREADABLE))
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
