@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import hubexpert
-from hubexpert.cli.main import cli
+from hubexpert.cli.main import COMMANDS, cli
 from hubexpert.recipe import Recipe
 from tests.documented import ROOT, anchors, called, commented, links, named, pages, snippets, spans
 
@@ -59,6 +59,19 @@ def test_every_command_is_one_that_the_command_line_takes(page: Path) -> None:
                 passing = isinstance(error, click.MissingParameter) and arguments in inline
                 told = error.format_message()
                 assert passing or told.endswith("does not exist."), f"{program} {' '.join(arguments)}: {told}"
+
+
+@pytest.mark.parametrize("found", [*every(cli)], ids=lambda found: found.name)
+def test_the_help_says_what_every_option_is_and_what_it_is_without_it(found: click.Command) -> None:
+    """In the list of a group's commands, too, no sentence is cut short."""
+    for each in found.params:
+        if isinstance(each, click.Option):
+            assert each.help and each.help.endswith("."), each.name
+            assert (
+                each.show_default or each.is_flag or not isinstance(each.default, int | Path | str) or not each.default
+            )
+            assert not each.multiple or each.help.endswith("may be repeated."), each.name
+    assert found.name in COMMANDS or found.get_short_help_str(65)[-3:] != "...", found.name
 
 
 @by_page

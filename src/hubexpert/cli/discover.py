@@ -33,11 +33,13 @@ KEYS = (
 @recipe_option
 @click.option("--limit", type=click.IntRange(min=1), help="How many adapters are inspected at most.")
 @click.option("--sort", type=click.Choice(["downloads", "likes", "modified"]), help="Which are inspected first.")
-@click.option("--license", "licenses", multiple=True, metavar="ID", help="A licence that is admitted; repeatable.")
+@click.option("--license", "licenses", multiple=True, metavar="ID", help="A licence that is admitted; may be repeated.")
 @click.option("--max-rank", type=click.IntRange(min=1), help="The largest rank that is admitted.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Only what changed on DAY or later.")
 @click.option("--finetunes", is_flag=True, help="Admit adapters of fine-tunes of the base.")
-@click.option("--include", multiple=True, metavar="REPO", help="An adapter to inspect whatever its tags; repeatable.")
+@click.option(
+    "--include", multiple=True, metavar="REPO", help="An adapter to inspect whatever its tags; may be repeated."
+)
 @click.option("--task", metavar="TEXT", help="What the task is: datasets are searched for it; else the recipe's.")
 @click.option("--refresh", is_flag=True, help="Read the Hub's listings anew, not only what changed.")
 @click.option("--offline", is_flag=True, help="Ask nothing; judge what is known on this machine.")

@@ -173,7 +173,7 @@ def engine_options(command: F) -> F:
         type=click.Choice(["local", "ray"]),
         default="local",
         show_default=True,
-        help="Where adapters are scored: here, or on a Ray cluster (RAY_ADDRESS, else one that is started here).",
+        help="Where adapters are scored and rows embedded: here, or on a Ray cluster (RAY_ADDRESS, else a new one).",
     )
     workers = click.option("--workers", type=click.IntRange(min=1), help="Of the cluster; by default one a GPU.")
     return engine(workers(command))
