@@ -28,6 +28,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 def write(folder: Path, *, base: str = "tester/lonely-base", shots: str = GOOD, recipe: str = RECIPE) -> Path:
+    folder.mkdir(exist_ok=True)
     (folder / "hubexpert.yaml").write_text(recipe.format(base=base))
     (folder / "shots.jsonl").write_text(shots)
     (folder / "test.jsonl").write_text('{"input": "c", "output": "left"}\n')
@@ -55,6 +56,16 @@ def lonely(store: "Store", tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_no_recipe(tmp_path: Path) -> None:
     """The message names the command that writes one."""
     told(run(tmp_path, "score"), "There is no recipe", "hubexpert init")
+
+
+def test_the_way_out_is_of_the_same_recipe(tmp_path: Path) -> None:
+    """A recipe elsewhere is named in the commands that errors and hints tell, so that they work as they stand."""
+    write(tmp_path / "my task")
+    for option in (("--recipe", "my task/hubexpert.yaml"), ("--recipe=my task/hubexpert.yaml",)):
+        told(run(tmp_path, "card", *option), "There is no lock", "hubexpert run --recipe 'my task/hubexpert.yaml'")
+    hinted = run(tmp_path, "status", "--offline", "--recipe", "my task/hubexpert.yaml").stderr
+    named = "--recipe 'my task/hubexpert.yaml'"
+    assert f"Next: hubexpert run {named} --refresh, then hubexpert publish {named}\n" in hinted
 
 
 def test_missing_shots_file(tmp_path: Path) -> None:

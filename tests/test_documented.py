@@ -12,6 +12,7 @@ import yaml
 
 import hubexpert
 from hubexpert.cli.main import COMMANDS, cli
+from hubexpert.cli.output import DEFAULT_RECIPE, as_called
 from hubexpert.recipe import Recipe
 from tests.documented import ROOT, anchors, called, commented, links, named, pages, snippets, spans
 
@@ -72,6 +73,16 @@ def test_the_help_says_what_every_option_is_and_what_it_is_without_it(found: cli
             )
             assert not each.multiple or each.help.endswith("may be repeated."), each.name
     assert found.name in COMMANDS or found.get_short_help_str(65)[-3:] != "...", found.name
+
+
+@pytest.mark.parametrize("found", [*every(cli)], ids=lambda found: found.name)
+def test_what_is_told_to_run_gets_the_recipe_where_it_takes_one(found: click.Command) -> None:
+    group = {"check": "shots ", "sample": "shots ", "add": "hub ", "serve": "hub "}.get(str(found.name), "")
+    typed = f"hubexpert {group}{found.name}"
+    with_recipe = as_called(f"{typed} --json", "hubexpert", "my task.yaml")
+    takes = "--recipe" in options(found)
+    assert with_recipe == (f"{typed} --recipe 'my task.yaml' --json" if takes else f"{typed} --json")
+    assert as_called(f"`{typed}`", "hubexpert", DEFAULT_RECIPE) == f"`{typed}`"
 
 
 @by_page

@@ -89,8 +89,8 @@ def main(arguments: Sequence[str] | None = None, *, name: str = "hubexpert") -> 
         name: what the command is called, in usage texts and fixes.
     """
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # for its authors, not for users
-    tell = functools.partial(_tell, name=name)
     given = sys.argv[1:] if arguments is None else arguments
+    tell = functools.partial(_tell, name=name, recipe=_recipe_in(given))
     if any("\udc80" <= letter <= "\udcff" for argument in given for letter in argument):
         tell(HubExpertError("An argument is no text in UTF-8.", fix="type it again, or rename the file it names"))
     try:
@@ -107,9 +107,19 @@ def main(arguments: Sequence[str] | None = None, *, name: str = "hubexpert") -> 
         tell(HubExpertError(f"This command needs {error.name}.", fix=f"pip install 'hubexpert[{extra}]'"))
 
 
-def _tell(error: HubExpertError, *, name: str) -> None:
+def _recipe_in(arguments: Sequence[str]) -> str | None:
+    """The recipe that they name."""
+    for option, value in zip(arguments, (*arguments[1:], ""), strict=True):
+        if option == "--recipe":
+            return value
+        if option.startswith("--recipe="):
+            return option.partition("=")[2]
+    return None
+
+
+def _tell(error: HubExpertError, *, name: str, recipe: str | None) -> None:
     """The error and its fix on stderr, exit code 1; the traceback instead with HUBEXPERT_DEBUG=1."""
     if os.environ.get("HUBEXPERT_DEBUG") == "1":
         raise error
-    click.echo(printable(f"Error: {error.message}\nFix: {as_called(error.fix, name)}"), err=True)
+    click.echo(printable(f"Error: {error.message}\nFix: {as_called(error.fix, name, recipe)}"), err=True)
     sys.exit(1)

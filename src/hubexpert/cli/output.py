@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import click
 
 EXTENSION = "hf hubexpert"  # what the command is called as an extension of `hf`
 DEFAULT_RECIPE = "hubexpert.yaml"
+CALLS = r"(^|[:`(,;] ?|\b(?:with|then|and|or) )hubexpert (?=[a-z])"  # commands within what is told
+WITHOUT_RECIPE = r"(?!(?:shots sample|verify|demo|hub)\b)"
 WIDTH = 120  # of a table that goes into a file or a pipe
 if TYPE_CHECKING:
     from rich.text import Text
@@ -84,7 +87,8 @@ class Out:
         if not self.quiet:
             context = click.get_current_context(silent=True)
             name = context.find_root().info_name if context else None
-            click.echo(printable(as_called(text, name)), err=True)
+            recipe = context.params.get("recipe") if context else None
+            click.echo(printable(as_called(text, name, recipe)), err=True)
 
 
 def _cell(value: object) -> str:
@@ -109,11 +113,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def as_called(text: str, name: str | None) -> str:
-    """The text with its commands as they are called: an extension's lie in an environment of its own, off the path."""
+def as_called(text: str, name: str | None, recipe: str | Path | None = None) -> str:
+    """The text with its commands as they are called.
+
+    Args:
+        text: a hint or a fix.
+        name: what the command is called; an extension's environment lies off the path.
+        recipe: which one the command in hand works with: others go on with the same.
+    """
+    if recipe is not None and str(recipe) != DEFAULT_RECIPE:
+        option = f" --recipe {shlex.quote(str(recipe))}"
+        text = re.sub(rf"{CALLS}{WITHOUT_RECIPE}((?:shots )?[a-z]+)", lambda m: f"{m[1]}hubexpert {m[2]}{option}", text)
     if name != EXTENSION:
         return text
-    text = re.sub(r"(^|[:`(,;] ?|\b(?:with|then|and|or) )hubexpert (?=[a-z])", rf"\1{EXTENSION} ", text)
+    text = re.sub(CALLS, rf"\1{EXTENSION} ", text)
     return re.sub(r"\bpip install ", lambda _: f"{sys.executable} -m pip install ", text)
 
 
