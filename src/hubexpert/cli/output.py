@@ -119,9 +119,11 @@ def as_called(text: str, name: str | None, recipe: str | Path | None = None) -> 
     Args:
         text: a hint or a fix.
         name: what the command is called; an extension's environment lies off the path.
-        recipe: which one the command in hand works with: others go on with the same.
+        recipe: which one the command in hand works with: others go on with the same, unless it is hidden.
     """
-    if recipe is not None and str(recipe) != DEFAULT_RECIPE:
+    if (
+        recipe is not None and str(recipe) != DEFAULT_RECIPE and Path(recipe).name[:1] != "."
+    ):  # which `ci` removes again
         option = f" --recipe {shlex.quote(str(recipe))}"
         text = re.sub(rf"{CALLS}{WITHOUT_RECIPE}((?:shots )?[a-z]+)", lambda m: f"{m[1]}hubexpert {m[2]}{option}", text)
     if name != EXTENSION:
