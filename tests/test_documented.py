@@ -13,6 +13,7 @@ import yaml
 import hubexpert
 from hubexpert.cli.main import COMMANDS, cli
 from hubexpert.cli.output import DEFAULT_RECIPE, as_called
+from hubexpert.lock import Lock
 from hubexpert.recipe import Recipe
 from tests.documented import ROOT, anchors, called, commented, links, named, pages, snippets, spans
 
@@ -115,6 +116,16 @@ def test_every_recipe_is_one_that_is_taken(page: Path) -> None:
         read = yaml.safe_load(snippet)
         if isinstance(read, dict) and set(read) <= set(Recipe.model_fields):
             Recipe.model_validate(whole | read | {"task": whole["task"] | read.get("task", {})})
+
+
+@by_page
+def test_every_key_named_in_line_is_one_of_the_recipe_or_the_lock(page: Path) -> None:
+    schemas = (Recipe.model_json_schema(), Lock.model_json_schema())
+    parts = (part for schema in schemas for part in (schema, *schema["$defs"].values()))
+    keys = {key for part in parts for key in part.get("properties", {})}
+    for span in spans(page.read_text(encoding="utf-8")):
+        if re.fullmatch(r"(task|discover|data|experts|train|evaluate|publish)(\.[a-z_]+)+", span):
+            assert {*span.split(".")} <= keys or Path(span).suffix in (".json", ".py"), span
 
 
 @by_page
