@@ -125,7 +125,7 @@ def test_every_key_named_in_line_is_one_of_the_recipe_or_the_lock(page: Path) ->
     keys = {key for part in parts for key in part.get("properties", {})}
     for span in spans(page.read_text(encoding="utf-8")):
         if re.fullmatch(r"(task|discover|data|experts|train|evaluate|publish)(\.[a-z_]+)+", span):
-            assert {*span.split(".")} <= keys or Path(span).suffix in (".json", ".py"), span
+            assert {*span.split(".")} <= keys or Path(span).suffix in (".json", ".jsonl", ".py"), span
 
 
 @by_page
