@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None, *, name: str = "hubexpert") -> 
         tell(error)
     except OSError as error:
         what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
-        tell(HubExpertError(f"{what}.", fix=FULL if error.errno == errno.ENOSPC else UNREADABLE))
+        tell(HubExpertError(f"{what}.", fix=FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else UNREADABLE))
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

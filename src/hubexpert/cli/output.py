@@ -121,9 +121,8 @@ def as_called(text: str, name: str | None, recipe: str | Path | None = None) -> 
         name: what the command is called; an extension's environment lies off the path.
         recipe: which one the command in hand works with: others go on with the same, unless it is hidden.
     """
-    if (
-        recipe is not None and str(recipe) != DEFAULT_RECIPE and Path(recipe).name[:1] != "."
-    ):  # which `ci` removes again
+    beside = Path(recipe or DEFAULT_RECIPE)
+    if str(beside) != DEFAULT_RECIPE and not beside.name.startswith("."):  # a hidden one is removed again by `ci`
         option = f" --recipe {shlex.quote(str(recipe))}"
         text = re.sub(rf"{CALLS}{WITHOUT_RECIPE}((?:shots )?[a-z]+)", lambda m: f"{m[1]}hubexpert {m[2]}{option}", text)
     if name != EXTENSION:
