@@ -88,7 +88,7 @@ def test_weights_that_were_assembled_before_outlive_the_build(project: Path) -> 
 def test_without_a_lock_the_command_says_what_to_do(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "hubexpert.lock").unlink()
     assert card_command(project) == 1
-    assert capsys.readouterr().err.endswith("Fix: hubexpert run\n")
+    assert capsys.readouterr().err.endswith(f"Fix: hubexpert run --recipe {project / 'hubexpert.yaml'}\n")
 
 
 def test_quiet_still_says_where_the_card_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 def write(folder: Path, *, base: str = "tester/lonely-base", shots: str = GOOD, recipe: str = RECIPE) -> Path:
+    folder.mkdir(exist_ok=True)
     (folder / "hubexpert.yaml").write_text(recipe.format(base=base))
     (folder / "shots.jsonl").write_text(shots)
     (folder / "test.jsonl").write_text('{"input": "c", "output": "left"}\n')
@@ -57,6 +58,16 @@ def test_no_recipe(tmp_path: Path) -> None:
     told(run(tmp_path, "score"), "There is no recipe", "hubexpert init")
 
 
+def test_the_way_out_is_of_the_same_recipe(tmp_path: Path) -> None:
+    """A recipe elsewhere is named in the commands that errors and hints tell, so that they work as they stand."""
+    write(tmp_path / "my task")
+    for option in (("--recipe", "my task/hubexpert.yaml"), ("--recipe=my task/hubexpert.yaml",)):
+        told(run(tmp_path, "card", *option), "There is no lock", "hubexpert run --recipe 'my task/hubexpert.yaml'")
+    hinted = run(tmp_path, "status", "--offline", "--recipe", "my task/hubexpert.yaml").stderr
+    named = "--recipe 'my task/hubexpert.yaml'"
+    assert f"Next: hubexpert run {named} --refresh, then hubexpert publish {named}\n" in hinted
+
+
 def test_missing_shots_file(tmp_path: Path) -> None:
     """The path is named."""
     (write(tmp_path) / "shots.jsonl").unlink()
@@ -69,6 +80,10 @@ def test_missing_shots_file(tmp_path: Path) -> None:
         ('{"input": "a"}\n', "shots.jsonl:1 has no output"),
         ('{"input": "a", "output": ""}\n', "shots.jsonl:1 has no output"),
         (GOOD + "not json\n", "shots.jsonl:3 is not a JSON object"),
+        (
+            GOOD + '{"input": "a", output: "b"}\n',
+            "shots.jsonl:3 is not a JSON object: at character 16, Expecting property",
+        ),
         ('{"output": "a"}\n', "shots.jsonl:1 has no input"),
         ("[1]\n", "shots.jsonl:1 is not a JSON object"),
         ("\n", "holds no examples"),
@@ -120,6 +135,11 @@ def test_shots_without_outputs(tmp_path: Path) -> None:
     told(run(write(tmp_path, shots='{"input": "a"}\n'), "score"), "shots.jsonl:1 has no output", "label every example")
 
 
+def test_a_missing_file_that_no_recipe_names(tmp_path: Path) -> None:
+    """Before there is a recipe, the path alone can be wrong."""
+    told(run(tmp_path, "shots", "check", "none.jsonl"), "no examples file at none.jsonl", "correct the path")
+
+
 def test_unknown_recipe_key_names_the_nearest(tmp_path: Path) -> None:
     """A typing error in a section."""
     recipe = RECIPE.replace("epochs", "epoch")
@@ -163,6 +183,33 @@ def test_discovering_for_a_base_that_does_not_exist(tmp_path: Path) -> None:
     """No such base and no adapter of it: a typing error, not an empty result."""
     done = run(tmp_path, "discover", "--base", "tester/no-such-base")
     told(done, "tester/no-such-base does not exist", "check the name")
+
+
+def test_a_base_that_is_no_folder(tmp_path: Path) -> None:
+    """A path is never looked up on the Hub, so a wrong one must not look like a base without adapters."""
+    told(run(tmp_path, "discover", "--base", "./none"), "There is no model at none", "correct the path")
+    told(run(write(tmp_path, base="./none"), "discover"), "There is no model at", "correct the path")
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence", "fix"),
+    [
+        ("127.0.0.1:9", "HF_ENDPOINT is no address of a Hub: 127.0.0.1:9", "begin it with https://"),
+        ("{endpoint}/api", "refuses the request", "HF_ENDPOINT (now {endpoint}/api)"),
+    ],
+)
+def test_an_address_that_is_no_hubs(address: str, sentence: str, fix: str, endpoint: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "discover", "--base", "a/b", HF_ENDPOINT=address.format(endpoint=endpoint))
+    told(done, sentence, fix.format(endpoint=endpoint))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "hubexpert", "lock", "--format", "schema"]
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No space left on device.\nFix: make room here, in HF_HOME")
 
 
 def test_unknown_alias(tmp_path: Path) -> None:

@@ -37,10 +37,12 @@ def test_the_hub_is_filled_once_and_the_bank_is_judged_as_its_notes_say(store: "
 
 def test_the_topics_are_balanced_and_share_no_input() -> None:
     """50 shots and 200 held-out rows over ten topics; no held-out input stands among the shots."""
-    from hubexpert.shots import read_examples, without_leaks
+    from hubexpert.recipe import read_recipe
+    from hubexpert.shots import read_task, without_leaks
 
-    shots = read_examples(EXAMPLES / "topics" / "train.jsonl")
-    test = read_examples(EXAMPLES / "topics" / "test.jsonl")
+    recipe = EXAMPLES / "topics" / "hubexpert.yaml"  # which works where it lies
+    task = read_task(read_recipe(recipe), recipe.parent)
+    shots, test = task.shots, task.test
     topics = {shot.output for shot in shots}
     assert (len(shots), len(test), len(topics)) == (50, 200, 10)
     for rows, each in ((shots, 5), (test, 20)):

@@ -90,8 +90,8 @@ def test_it_does_what_hubexpert_does(home: Path) -> None:
         assert done.stdout == f"{name}.yaml\n"
     assert (home / "one.yaml").read_text() == (home / "two.yaml").read_text()
     assert told == {
-        "one": "Next: hf hubexpert discover, then hf hubexpert run",
-        "two": "Next: hubexpert discover, then hubexpert run",
+        "one": "Next: hf hubexpert discover --recipe one.yaml, then hf hubexpert run --recipe one.yaml",
+        "two": "Next: hubexpert discover --recipe two.yaml, then hubexpert run --recipe two.yaml",
     }
 
 

@@ -157,6 +157,17 @@ def test_a_file_that_unpacks_to_anything_holds_us_only_so_long(store: Store, tmp
     assert time.monotonic() - begun < 20
 
 
+def test_rows_are_read_also_where_the_address_ends_with_a_slash(store: Store, endpoint: str, tmp_path: Path) -> None:
+    """`huggingface_hub` drops the slash; `datasets`, which reads the variable by itself, would look elsewhere."""
+    dataset(store, tmp_path, "rows/slash", QUESTIONS)
+    script = """
+from hubexpert import hub
+print(len(hub.first_rows(hub.look_dataset("rows/slash").source, None, None, 2)))
+"""
+    done = client(script, f"{endpoint}/")
+    assert done.stdout.strip() == "2", done.stderr
+
+
 def test_without_the_library_the_fix_is_named(endpoint: str) -> None:
     script = f"""
 import sys

@@ -93,6 +93,20 @@ def test_only_a_base_on_the_hub_is_published_whatever_folders_are_there(
     assert send(a_lock(), assembled(tmp_path, a_lock()), "tester/hub-base").changed
 
 
+@pytest.mark.parametrize("repo", ["acme/base-135m", "Acme/Science-LoRA"])
+def test_nothing_is_published_over_a_part_of_the_mixture(repo: str, tmp_path: Path) -> None:
+    """Not even by force: the base or an expert of one's own is a likely slip, and its card would be gone."""
+    with pytest.raises(HubExpertError, match="is a part of this mixture") as error:
+        send(a_lock(), assembled(tmp_path, a_lock()), repo, force=True)
+    assert "publish.repo" in error.value.fix
+
+
+def test_a_repository_without_an_owner_is_told_how_to_write_it(tmp_path: Path) -> None:
+    with pytest.raises(HubExpertError, match="'science-expert' names no owner") as error:
+        send(a_lock(), assembled(tmp_path, a_lock()), "science-expert")
+    assert "owner/name" in error.value.fix
+
+
 def test_equal_locks_have_equal_messages_of_one_line() -> None:
     message = commit_message(a_lock())
     assert message == commit_message(a_lock())

@@ -60,7 +60,9 @@ def test_a_malformed_line_is_named(row: str, tmp_path: Path, capsys: pytest.Capt
     for arguments in (("check", file), ("sample", file, "--k", "1", "--output", str(tmp_path / "out"))):
         assert run("shots", *arguments) == 1
         shown = capsys.readouterr()
-        assert shown.err.startswith(f"Error: {file}:3 is not a JSON object.\nFix: ") and shown.out == ""
+        assert (
+            shown.err.startswith(f"Error: {file}:3 is not a JSON object") and "\nFix: " in shown.err and not shown.out
+        )
     assert not (tmp_path / "out").exists()
 
 

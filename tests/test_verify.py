@@ -195,6 +195,8 @@ def test_what_does_not_exist_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     printed = capsys.readouterr()
     assert json.loads(printed.out)["state"] == "error"
     assert "does not exist" in printed.err
+    assert run("verify", "./nobody") == 1
+    assert "There is no folder at ./nobody" in capsys.readouterr().err
 
 
 # files that were tampered with

@@ -29,7 +29,8 @@ def base_folder(recipe_folder: Path, base: str) -> Path:
     folder = recipe_folder / Path(base).expanduser()
     if not (folder / "config.json").is_file():
         raise HubExpertError(
-            f"There is no model at {folder}.", fix="correct `base` in the recipe, or `data.teacher.model`"
+            f"There is no model at {folder}.",
+            fix="correct the path: `base` in the recipe, or --base, or `data.teacher.model`",
         )
     return folder
 

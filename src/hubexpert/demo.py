@@ -108,8 +108,7 @@ def served(root: Path, port: int, home: Path) -> Iterator[str]:
 
 def write_project(folder: Path, examples: Path) -> Path:
     """The demo's recipe and example files in `folder`; returns the recipe."""
-    (folder / "kshot").mkdir(parents=True, exist_ok=True)
-    for name in ("train.jsonl", "test.jsonl"):
-        shutil.copyfile(examples / "topics" / name, folder / "kshot" / name)
-    shutil.copyfile(examples / "topics" / "hubexpert.yaml", folder / "hubexpert.yaml")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train.jsonl", "test.jsonl", "hubexpert.yaml"):
+        shutil.copyfile(examples / "topics" / name, folder / name)
     return folder / "hubexpert.yaml"

@@ -64,9 +64,9 @@ def publish(lock: Lock, folder: Path, wish: Wish, *, private: bool) -> Published
         private: make a missing repository private.
 
     Raises:
-        HubExpertError: the verdict, the comparison or a licence forbids it, the base is a folder, the assembled folder
-            is not what the lock describes, a text holds what looks like a secret, there is no room for the page, or the
-            Hub refuses.
+        HubExpertError: the verdict, the comparison or a licence forbids it, the base is a folder, the repository is a
+            part of the mixture or has no owner, the assembled folder is not what the lock describes, a text holds what
+            looks like a secret, there is no room for the page, or the Hub refuses.
     """
     with _page(lock, folder, wish) as page:
         return hub.publish(
@@ -96,6 +96,7 @@ def _page(lock: Lock, folder: Path, wish: Wish) -> Iterator[Path]:
     if not wish.force:
         _check_worth(lock, wish.compared)
     _check_permitted(lock)
+    _check_target(lock, wish.repo)
     _check_folder(lock, folder)
     with _addressed(lock, folder, wish.repo) as page:
         refuse_secrets(page, hub.token(), wish.allowed)
@@ -124,6 +125,20 @@ def _check_permitted(lock: Lock) -> None:
         raise HubExpertError(
             "The base is a folder on this machine, which nobody else can load, and its path would be published.",
             fix="name the base by its Hub id in the recipe, then `hubexpert run`",
+        )
+
+
+def _check_target(lock: Lock, repo: str) -> None:
+    """See that the repository is named in full, and that no part of the mixture would be written over."""
+    if "/" not in repo:
+        raise HubExpertError(
+            f"{repo!r} names no owner.", fix="write it as owner/name: `publish.repo` in the recipe, or --repo"
+        )
+    parts = (lock.base, *(expert.source for expert in lock.build.experts))
+    if repo.casefold() in {part.repo.casefold() for part in parts}:
+        raise HubExpertError(
+            f"{repo} is a part of this mixture, which would be written over.",
+            fix="name a repository of its own: `publish.repo` in the recipe, or --repo",
         )
 
 

@@ -81,7 +81,7 @@ def read_lines(path: Path, *, instruction: str = "") -> tuple[Line, ...]:
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise HubExpertError(
-            f"There is no examples file at {path}.", fix="correct `task.shots` (or `task.test`) in the recipe"
+            f"There is no examples file at {path}.", fix="correct the path (in a recipe `task.shots` or `task.test`)"
         )
     found = tuple(line for file in files for line in _read_file(file, instruction))
     if not found:
@@ -101,8 +101,9 @@ def _read_file(path: Path, instruction: str) -> list[Line]:
         try:
             row = json.loads(line, parse_constant=lambda _: None)  # NaN: what is missing is no text `nan`
         except (ValueError, RecursionError) as error:  # no JSON, a number too long, nested too deep
+            at = f": at character {error.colno}, {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
             raise HubExpertError(
-                f"{path}:{number} is not a JSON object.", fix="write one JSON object a line (JSONL)"
+                f"{path}:{number} is not a JSON object{at}.", fix="write one JSON object a line (JSONL)"
             ) from error
         found.append(Line(path, number, line, _example(row, instruction, f"{path}:{number}")))
     return found

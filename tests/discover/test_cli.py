@@ -175,5 +175,5 @@ def test_without_a_recipe_and_a_base_both_ways_on_are_told(tmp_path: Path, capsy
     assert run("discover", "--recipe", str(tmp_path / "none.yaml")) == 1
     told = capsys.readouterr().err
     assert "no base is named" in told
-    assert "discover --base BASE" in told
+    assert "hubexpert discover --recipe " in told and "--base BASE  (only shows)" in told
     assert "hubexpert init" in told

@@ -62,7 +62,7 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     code, output, summary, told = workflow(recipe)
     assert (code, output["changed"], output["commit-url"]) == (1, "false", ""), told
     assert f"The verdict is `{output['verdict']}`" in summary
-    assert "hubexpert publish --force" in summary
+    assert f"hubexpert publish --recipe {recipe} --force" in summary
     assert "- nothing built yet" in summary
     assert not HfApi().repo_exists(repo)
 

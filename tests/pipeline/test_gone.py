@@ -40,4 +40,4 @@ def test_a_deleted_expert_is_told_and_taken_from_the_cache(
     assert run("build", "--recipe", str(recipe), "--quiet") == 1
     told = capsys.readouterr().err
     assert f"{gone} does not exist" in told and "not in the cache" in told
-    assert "hubexpert run --refresh" in told
+    assert f"hubexpert run --recipe {recipe} --refresh" in told

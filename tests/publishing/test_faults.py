@@ -202,7 +202,7 @@ def test_of_two_that_publish_at_once_one_wins_and_the_other_is_told(
     winner, loser = sorted((0, 1), key=lambda each: results[each][0])
     told = results[loser][2]
     assert f"Someone else's commit has moved the {branch} branch of {repo} meanwhile." in told
-    assert "then run `hubexpert publish` again, or with --create-pr" in told
+    assert f"then run `hubexpert publish --recipe {rivals[loser]}` again, or with --create-pr" in told
     wanted = {name: content for name, content in files_of(rivals[winner]).items() if name != "README.md"}
     there = set(HfApi().list_repo_files(repo, revision=branch))
     assert there == {*wanted, "README.md", ".gitattributes", *({"notes.md"} if place != "new" else ())}

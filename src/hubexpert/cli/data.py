@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw shots, taken and refused rows as a map into this PNG file.",
 )
-@click.option("--show", type=click.IntRange(min=0), default=3, help="How many examples of each method are shown.")
+@click.option(
+    "--show",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="How many examples of each method are shown.",
+)
 @click.option("--ablation", is_flag=True, help="Train the mixture on each choice of rows, and compare (takes long).")
 @engine_options
 @output_options

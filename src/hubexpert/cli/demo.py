@@ -10,16 +10,22 @@ from hubexpert.cli.output import Out, output_options
 
 
 @click.command()
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".demo"), show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where everything goes.",
+)
 @click.option(
     "--examples",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The material; default: examples/ of the clone.",
+    help="The material; by default examples/ of the clone.",
 )
 @click.option("--port", default=8377, show_default=True, help="Of the demo's Hub.")
 @output_options
 def demo(folder: Path, examples: Path | None, port: int, out: Out) -> None:
-    """The whole job on bundled real data, against a Hub on this machine."""
+    """Do the whole job on bundled real data, against a Hub on this machine."""
     from hubexpert import demo as material
 
     begun = time.monotonic()

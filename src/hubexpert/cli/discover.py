@@ -33,11 +33,13 @@ KEYS = (
 @recipe_option
 @click.option("--limit", type=click.IntRange(min=1), help="How many adapters are inspected at most.")
 @click.option("--sort", type=click.Choice(["downloads", "likes", "modified"]), help="Which are inspected first.")
-@click.option("--license", "licenses", multiple=True, metavar="ID", help="A licence that is admitted; repeatable.")
+@click.option("--license", "licenses", multiple=True, metavar="ID", help="A licence that is admitted; may be repeated.")
 @click.option("--max-rank", type=click.IntRange(min=1), help="The largest rank that is admitted.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Only what changed on DAY or later.")
 @click.option("--finetunes", is_flag=True, help="Admit adapters of fine-tunes of the base.")
-@click.option("--include", multiple=True, metavar="REPO", help="An adapter to inspect whatever its tags; repeatable.")
+@click.option(
+    "--include", multiple=True, metavar="REPO", help="An adapter to inspect whatever its tags; may be repeated."
+)
 @click.option("--task", metavar="TEXT", help="What the task is: datasets are searched for it; else the recipe's.")
 @click.option("--refresh", is_flag=True, help="Read the Hub's listings anew, not only what changed.")
 @click.option("--offline", is_flag=True, help="Ask nothing; judge what is known on this machine.")
@@ -57,7 +59,8 @@ def discover(
 ) -> None:
     """Find the adapters and datasets of a base, each with a verdict."""
     from hubexpert import discover as discovery
-    from hubexpert.recipe import DiscoverSection, read_recipe
+    from hubexpert.base import base_folder
+    from hubexpert.recipe import DiscoverSection, is_folder, read_recipe
     from hubexpert.workspace import WORKSPACE, Workspace
 
     if base is None and not recipe.is_file():
@@ -68,6 +71,8 @@ def discover(
     base = settled_base(base, out, offline=offline) if base is not None else None
     wanted = read_recipe(recipe) if base is None else None
     section = discovery.without_own(wanted) if wanted else DiscoverSection()
+    if is_folder(name := wanted.base if wanted else base or ""):
+        base_folder(recipe.parent if wanted else Path(), name)  # a path that is wrong has no adapters either
     changed = _changed(section, **asked)
     if wanted and changed == section and not offline and task is None:
         workspace = Workspace(recipe.parent / WORKSPACE)
@@ -79,7 +84,6 @@ def discover(
         changed = changed.model_copy(update={"datasets": 0})  # nobody would see them
     with TemporaryDirectory() as folder:
         refused = Path(folder) / "refused.jsonl"
-        name = wanted.base if wanted else base or ""
         meant = task or (discovery.task_of(wanted) if wanted else "")
         with discovery.writing(refused) as each:
             found = discovery.discover(

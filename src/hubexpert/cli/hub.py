@@ -28,7 +28,8 @@ def hub() -> None:
     multiple=True,
     envvar="HUBEXPERT_HUB_TOKENS",
     metavar="TOKEN:USER:read|write",
-    help="May be repeated.",
+    show_envvar=True,
+    help="Who has which token, to read or to write; may be repeated.",
 )
 @click.option("--jobs", is_flag=True, help="Run jobs as processes of yours, for whoever has a token to write.")
 @click.option(
@@ -78,15 +79,22 @@ def serve(
 @_ROOT
 @click.argument("repo_id")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--type", "repo_type", type=click.Choice(["model", "dataset"]), default="model", show_default=True)
+@click.option(
+    "--type",
+    "repo_type",
+    type=click.Choice(["model", "dataset"]),
+    default="model",
+    show_default=True,
+    help="What REPO_ID is.",
+)
 @click.option("--private", is_flag=True, help="Hide it from others, if it is new.")
 @output_options
 def add(
     root: Path, repo_id: str, folder: Path, repo_type: Literal["model", "dataset"], private: bool, out: Out
 ) -> None:
-    """Put the files of FOLDER into REPO_ID as one commit, with or without a server running.
+    """Put the files of FOLDER into REPO_ID as one commit.
 
-    The output is the id of the commit; a folder whose content is there already makes no new one.
+    With or without a server running. The output is the id of the commit; what is there already makes no new one.
     """
     from hubexpert.localhub import Store
 

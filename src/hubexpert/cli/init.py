@@ -11,7 +11,7 @@ from hubexpert.cli.output import Out, output_options, recipe_option
 @click.command()
 @click.option("--base", help="The base model: an alias, a Hub id or a folder.")
 @click.option("--shots", help="The labelled examples: a file or a folder.")
-@click.option("--test", help="Held-out examples; needed for `evaluate`.")
+@click.option("--test", help="Held-out examples to compare on; without them the shots are cross-validated.")
 @click.option("--name", help="The task's name; by default the shots' file name.")
 @click.option("--instruction", default="", help="One sentence that says what to do.")
 @recipe_option

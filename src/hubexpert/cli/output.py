@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import click
 EXTENSION = "hf hubexpert"  # what the command is called as an extension of `hf`
 DEFAULT_RECIPE = "hubexpert.yaml"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+CALLS = r"(^|[:`(,;] ?|\b(?:with|then|and|or) )hubexpert (?=[a-z])"  # commands within what is told
+WITHOUT_RECIPE = r"(?!(?:shots sample|verify|demo|hub)\b)"
 WIDTH = 120  # of a table that goes into a file or a pipe
 if TYPE_CHECKING:
     from rich.text import Text
@@ -85,7 +88,8 @@ class Out:
         if not self.quiet:
             context = click.get_current_context(silent=True)
             name = context.find_root().info_name if context else None
-            click.echo(printable(as_called(text, name)), err=True)
+            recipe = context.params.get("recipe") if context else None
+            click.echo(printable(as_called(text, name, recipe)), err=True)
 
 
 def _cell(value: object) -> str:
@@ -110,11 +114,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def as_called(text: str, name: str | None) -> str:
-    """The text with its commands as they are called: an extension's lie in an environment of its own, off the path."""
+def as_called(text: str, name: str | None, recipe: str | Path | None = None) -> str:
+    """The text with its commands as they are called.
+
+    Args:
+        text: a hint or a fix.
+        name: what the command is called; an extension's environment lies off the path.
+        recipe: which one the command in hand works with: others go on with the same, unless it is hidden.
+    """
+    beside = Path(recipe or DEFAULT_RECIPE)
+    if str(beside) != DEFAULT_RECIPE and not beside.name.startswith("."):  # a hidden one is removed again by `ci`
+        option = f" --recipe {shlex.quote(str(recipe))}"
+        text = re.sub(rf"{CALLS}{WITHOUT_RECIPE}((?:shots )?[a-z]+)", lambda m: f"{m[1]}hubexpert {m[2]}{option}", text)
     if name != EXTENSION:
         return text
-    text = re.sub(r"(^|[:`(,;] ?|\b(?:with|then|and|or) )hubexpert (?=[a-z])", rf"\1{EXTENSION} ", text)
+    text = re.sub(CALLS, rf"\1{EXTENSION} ", text)
     return re.sub(r"\bpip install ", lambda _: f"{sys.executable} -m pip install ", text)
 
 
@@ -200,7 +214,7 @@ def engine_options(command: F) -> F:
         type=click.Choice(["local", "ray"]),
         default="local",
         show_default=True,
-        help="Where adapters are scored: here, or on a Ray cluster (RAY_ADDRESS, else one that is started here).",
+        help="Where adapters are scored and rows embedded: here, or on a Ray cluster (RAY_ADDRESS, else a new one).",
     )
     workers = click.option("--workers", type=click.IntRange(min=1), help="Of the cluster; by default one a GPU.")
     return engine(workers(command))

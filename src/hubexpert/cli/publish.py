@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "allowed",
     metavar="NAME",
     multiple=True,
-    help="Publish although this finding looks like a secret, under the name that it was told with. May be repeated.",
+    help="Publish although the finding of this NAME looks like a secret; may be repeated.",
 )
 @output_options
 def publish(

@@ -43,7 +43,7 @@ def run(
     cancelled: bool,
     out: Out,
 ) -> None:
-    """All stages up to the card; only what changed."""
+    """Run all stages up to the card; only what changed."""
     if cancelled and not on:
         raise click.UsageError("--cancel ends a job: it goes with --on hf-jobs.")
     if on and engine != "local":

@@ -29,9 +29,10 @@ def shots() -> None:
 @output_options
 @click.pass_context
 def check(ctx: click.Context, file: Path | None, test: Path | None, recipe: Path, out: Out) -> None:
-    """Check the examples in FILE, by default the recipe's shots and held-out ones: exit code 0, or 1 on errors.
+    """Check examples: exit code 0, or 1 on errors.
 
-    Duplicates, contradictions, labels, lengths, leaks between the two, and what looks personal or secret.
+    Those in FILE, by default the recipe's shots and held-out ones, for duplicates, contradictions, labels, lengths,
+    leaks between the two, and what looks personal or secret.
     """
     from hubexpert.shots import read_lines
     from hubexpert.vetting import check as findings_of
@@ -82,7 +83,10 @@ def _summary(read: "Sequence[tuple[Path, Sequence[Line]]]", found: "Sequence[Fin
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @output_options
 def sample(file: Path, count: int, output: Path, stratify: bool, seed: int, force: bool, out: Out) -> None:
-    """Draw K of the examples in FILE; their lines stay as they are, byte for byte."""
+    """Draw K of the examples in FILE.
+
+    Their lines stay as they are, byte for byte.
+    """
     from hubexpert.draw import draw
     from hubexpert.errors import HubExpertError
     from hubexpert.labels import labels

@@ -155,6 +155,9 @@ def translated(error: BaseException, about: str) -> HubExpertError:
     if isinstance(error, HfHubHTTPError):
         return _translated_status(error, about)
     if isinstance(error, HFValidationError):
+        if about.startswith(("/", ".", "~")):
+            message, fix = f"There is no folder at {about}.", "correct the path, or name a repository: owner/name"
+            return SourceError(message, fix=fix, kind="missing")
         return SourceError(f"{about!r} is no name of a repository.", fix="write it as owner/name", kind="missing")
     if isinstance(error, OfflineModeIsEnabled):
         fix = "unset HF_HUB_OFFLINE, or run once online to fill the cache"
@@ -192,13 +195,16 @@ def _translated_status(error: HfHubHTTPError, about: str) -> HubExpertError:
         fix = f"try again later, or check HF_ENDPOINT (now {endpoint()})"
         return SourceError(f"The Hub keeps answering with error {status} for {about}.", fix=fix, kind="failing")
     detail = clean(error.server_message or "no reason given", longest=200)
-    return SourceError(f"The Hub refuses the request for {about} ({status}: {detail}).", fix="check it", kind="failing")
+    fix = f"check the name, and HF_ENDPOINT (now {endpoint()})"
+    return SourceError(f"The Hub refuses the request for {about} ({status}: {detail}).", fix=fix, kind="failing")
 
 
 def _translated_fault(error: BaseException, about: str) -> HubExpertError:
     if isinstance(error, httpx2.TooManyRedirects | httpx2.DecodingError):
         message = f"What the Hub answers for {about} cannot be read ({type(error).__name__})."
         return SourceError(message, fix="leave it out", kind="failing")
+    if isinstance(error, httpx2.UnsupportedProtocol):
+        return HubExpertError(f"HF_ENDPOINT is no address of a Hub: {endpoint()}.", fix="begin it with https://")
     if isinstance(error, httpx2.HTTPError):
         fix = "check the network and HF_ENDPOINT; HF_HUB_OFFLINE=1 works from the cache alone"
         return HubExpertError(f"The Hub at {endpoint()} cannot be reached ({type(error).__name__}).", fix=fix)

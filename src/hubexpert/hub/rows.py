@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from huggingface_hub import constants
+
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import clean
 from hubexpert.hub.calls import SourceError
@@ -139,8 +141,8 @@ def check_readable() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The script's."""
-    return {**os.environ, **PLAIN, "PYTHONIOENCODING": "utf-8"}
+    """The script's; the address is the client's, which has no slash at its end: `datasets` would keep it."""
+    return {**os.environ, **PLAIN, "HF_ENDPOINT": constants.ENDPOINT, "PYTHONIOENCODING": "utf-8"}
 
 
 def faulty(source: Source, said: dict[str, Any]) -> SourceError:
