@@ -33,4 +33,4 @@ def fresh_lora(model: Lm, contest: Contest) -> System:
             yield form
 
     depends = {**contest.learned_from, "experts": list(contest.experts)}
-    return System("fresh-lora", opened, depends, "as many parameters as the mixture")
+    return System("fresh-lora", opened, depends, "as large as the mixture without padding and router")
