@@ -14,7 +14,7 @@ from hubexpert.localhub.bodies import json_body
 from hubexpert.localhub.grants import LIFETIME
 from hubexpert.localhub.issuers import NotVouchedFor, issuer_of
 from hubexpert.localhub.publishers import Publisher
-from hubexpert.localhub.records import Refusal
+from hubexpert.localhub.records import Refusal, RepoType
 from hubexpert.localhub.repos import find
 from hubexpert.localhub.web import Hub, hub_of
 
@@ -47,7 +47,7 @@ async def _publisher(hub: Hub, identity: str, resource: str) -> Publisher | None
     issuer = issuer_of(identity)
     known = [each for each in hub.trust.publishers if each.resource == resource and each.issuer == issuer]
     if not known:
-        _log("no publisher of %s is vouched for by %r", resource, issuer)
+        _log("no publisher of %r is vouched for by %r", resource, issuer)
         return None
     try:
         claims = await hub.issuers.claims(identity, issuer, hub.trust.audience)
@@ -76,7 +76,7 @@ def _exists(hub: Hub, publisher: Publisher) -> bool:
         return find(db, kind, repo_id) is not None
 
 
-def _place(resource: str) -> tuple[Any, str]:
+def _place(resource: str) -> tuple[RepoType, str]:
     return ("dataset" if resource.startswith("datasets/") else "model"), resource.removeprefix("datasets/")
 
 
