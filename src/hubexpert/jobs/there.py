@@ -28,6 +28,7 @@ def main() -> int:
     """Run; returns the run's exit code."""
     repo, key = os.environ[REPO], os.environ[KEY]
     signal.signal(signal.SIGTERM, _stop)
+    hub.show_progress(False)  # a log is no terminal: bars would fill it
     with tempfile.TemporaryDirectory() as folder:
         parcel, left = Path(folder, "parcel"), Path(folder, "left")
         project = _arrive(repo, key, parcel)
