@@ -16,8 +16,8 @@ from tests.locks import a_lock, a_report, source
 from tests.publishing.making import a_project, assembled
 
 
-def send(lock: Lock, folder: Path, repo: str, *, force: bool = False) -> Published:
-    return publish(lock, folder, Wish(repo, force=force), private=False)
+def send(lock: Lock, folder: Path, repo: str, *, create_pr: bool = False, force: bool = False) -> Published:
+    return publish(lock, folder, Wish(repo, create_pr, force=force), private=False)
 
 
 def test_the_published_repository_holds_the_folder_and_a_card_the_client_reads(tmp_path: Path) -> None:
@@ -99,6 +99,28 @@ def test_nothing_is_published_over_a_part_of_the_mixture(repo: str, tmp_path: Pa
     with pytest.raises(HubExpertError, match="is a part of this mixture") as error:
         send(a_lock(), assembled(tmp_path, a_lock()), repo, force=True)
     assert "publish.repo" in error.value.fix
+
+
+@pytest.mark.parametrize("weights", ["adapter_model.safetensors", "gguf/model-q4.gguf"])
+def test_nothing_is_published_over_another_model(weights: str, tmp_path: Path) -> None:
+    """Not even by force, since a verdict is overruled for other reasons; it may be proposed there."""
+    repo = f"tester/holds-{weights.replace('/', '-')}"
+    api, folder = HfApi(), assembled(tmp_path, a_lock())
+    api.create_repo(repo)
+    api.upload_file(path_or_fileobj=b"weeks of work", path_in_repo=weights, repo_id=repo)
+    with pytest.raises(HubExpertError, match=r"holds a model without a hubexpert\.lock") as error:
+        send(a_lock(), folder, repo, force=True)
+    assert "--create-pr" in error.value.fix
+    assert "discussions" in send(a_lock(), folder, repo, create_pr=True).url
+    assert api.list_repo_files(repo) == [".gitattributes", weights]
+
+
+def test_a_repository_with_a_page_and_no_model_is_published_to(tmp_path: Path) -> None:
+    """As the Hub's own form makes one."""
+    repo = "tester/only-a-page"
+    HfApi().create_repo(repo)
+    HfApi().upload_file(path_or_fileobj=b"---\nlicense: mit\n---\nSoon.", path_in_repo="README.md", repo_id=repo)
+    assert send(a_lock(), assembled(tmp_path, a_lock()), repo).changed
 
 
 def test_a_repository_without_an_owner_is_told_how_to_write_it(tmp_path: Path) -> None:

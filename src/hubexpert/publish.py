@@ -17,6 +17,9 @@ from hubexpert.recipe import Recipe, is_folder, parse_recipe
 from hubexpert.records import Compared, Published
 from hubexpert.secrets import refuse_secrets
 
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx")
+TARGET = "`publish.repo` in the recipe, or --repo"
+OWN = f"name a repository of its own: {TARGET}"
 COMPARED = "compared"  # the workspace's step that holds the comparison with what is published
 
 
@@ -64,9 +67,9 @@ def publish(lock: Lock, folder: Path, wish: Wish, *, private: bool) -> Published
         private: make a missing repository private.
 
     Raises:
-        HubExpertError: the verdict, the comparison or a licence forbids it, the base is a folder, the repository is a
-            part of the mixture or has no owner, the assembled folder is not what the lock describes, a text holds what
-            looks like a secret, there is no room for the page, or the Hub refuses.
+        HubExpertError: the verdict, the comparison or a licence forbids it, the base is a folder, the repository has no
+            owner, is a part of the mixture or holds another model, the assembled folder is not what the lock describes,
+            a text holds what looks like a secret, there is no room for the page, or the Hub refuses.
     """
     with _page(lock, folder, wish) as page:
         return hub.publish(
@@ -100,6 +103,11 @@ def _page(lock: Lock, folder: Path, wish: Wish) -> Iterator[Path]:
     _check_folder(lock, folder)
     with _addressed(lock, folder, wish.repo) as page:
         refuse_secrets(page, hub.token(), wish.allowed)
+        if not wish.create_pr and _holds_another_model(wish.repo):
+            raise HubExpertError(
+                f"{wish.repo} holds a model without a {DEFAULT_LOCK}, which would be written over.",
+                fix=f"{OWN}, or propose it there: --create-pr",
+            )
         yield page
 
 
@@ -131,15 +139,21 @@ def _check_permitted(lock: Lock) -> None:
 def _check_target(lock: Lock, repo: str) -> None:
     """See that the repository is named in full, and that no part of the mixture would be written over."""
     if "/" not in repo:
-        raise HubExpertError(
-            f"{repo!r} names no owner.", fix="write it as owner/name: `publish.repo` in the recipe, or --repo"
-        )
+        raise HubExpertError(f"{repo!r} names no owner.", fix=f"write it as owner/name: {TARGET}")
     parts = (lock.base, *(expert.source for expert in lock.build.experts))
     if repo.casefold() in {part.repo.casefold() for part in parts}:
-        raise HubExpertError(
-            f"{repo} is a part of this mixture, which would be written over.",
-            fix="name a repository of its own: `publish.repo` in the recipe, or --repo",
-        )
+        raise HubExpertError(f"{repo} is a part of this mixture, which would be written over.", fix=OWN)
+
+
+def _holds_another_model(repo: str) -> bool:
+    """Whether there are weights in the repository that hubexpert did not publish; one request."""
+    try:
+        files = hub.look(repo).files
+    except hub.SourceError as error:
+        if error.kind == "failing":
+            raise
+        return False  # it is made, or the Hub says why it is not
+    return DEFAULT_LOCK not in files and any(name.endswith(WEIGHTS) for name in files)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from hubexpert.jobs.elsewhere import Started, _follow
 from hubexpert.workspace import Workspace
 from tests.commands import run
 from tests.conftest import WRITE_TOKEN
+from tests.discover.faults import faulty_hub
+from tests.jobs.conftest import BASE
 from tests.test_light import light
 
 ON = ("run", "--on", "hf-jobs", "--flavor", "local", "--timeout", "10m")
@@ -124,17 +127,32 @@ def test_nothing_of_the_token_leaves_but_as_a_secret(
         assert WRITE_TOKEN.encode() not in hub.kept_file(kept, name).read_bytes()
 
 
+@pytest.fixture
+def silent(endpoint: str) -> Iterator[str]:
+    """A Hub that says nothing of the base until the test ends: so long a job of it goes on."""
+    ended = threading.Event()
+
+    def plan(_method: str, path: str, _before: int) -> None:
+        if path.startswith(f"/api/models/{BASE}"):
+            ended.wait(120)
+
+    with faulty_hub(endpoint, plan) as (address, _):
+        yield address
+        ended.set()
+
+
 def test_a_second_call_follows_the_running_job_and_cancel_ends_it(
-    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    silent: str, project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = project()
     command = [sys.executable, "-m", "hubexpert", *ON, "--recipe", str(recipe)]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    environment = {**os.environ, "HF_ENDPOINT": silent}
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert first.stderr is not None
     for line in first.stderr:
         if line.startswith("Started the job"):
             break
-    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert second.stderr is not None
     assert "of the same inputs has not ended: following it" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
