@@ -123,7 +123,7 @@ def test_a_weight_multiplies_an_example_s_loss(model: Lm, tmp_path: Path) -> Non
     assert losses[0] != pytest.approx(float((nlls * tokens).sum() / tokens.sum()), rel=1e-2)
 
 
-@pytest.mark.parametrize("added", [0, 3])
+@pytest.mark.parametrize("added", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_tuning_agrees_with_a_loop_over_folds(model: Lm, tmp_path: Path, added: int) -> None:
     """Each shot's likelihood is that under a training, from the start, on the folds without it; the best mean wins.
 

@@ -79,6 +79,7 @@ def test_a_wrong_count_is_an_error_and_leaves_nothing(announced: int, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_vectors_in_order_also_when_a_worker_is_killed(encoder: Encoder) -> None:
     """Two workers, one of them killed at work: nothing is lost, every vector is this machine's, up to rounding."""
     chunks = [[f"chunk {number} says {word}" for word in ("yes", "no, not at all") * 4] for number in range(40)]
