@@ -121,7 +121,7 @@ def test_the_user_turn_shows_choices_unless_the_text_names_them(example: Example
     assert lm.user_turn(example) == turn
 
 
-def test_a_base_without_chat_template_gets_plain_text(model: Lm) -> None:
+def test_a_base_without_chat_template_gets_plain_text() -> None:
     """The prompt ends with a newline, and starts with the token that starts texts."""
     plain: Any = tiny.tokenizer()
     plain.chat_template = None

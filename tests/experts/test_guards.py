@@ -323,7 +323,7 @@ def test_in_domain_is_told_by_name_by_card_or_by_rows() -> None:
     assert in_domain(candidate("me/x", "other", "banking77"), (), own)
     assert in_domain(candidate("me/x"), [Holding("PolyAI/banking77", ("me/x",), "gated")], own)
     assert in_domain(candidate("me/x"), [Holding("some/mix", ("me/x",), None, rows=9, test=1)], bare)
-    assert not in_domain(candidate("me/x"), [Holding("some/mix", ("me/x",), None, rows=9, test_partly=1)], bare)
+    assert not in_domain(candidate("me/x"), [Holding("some/mix", ("me/x",), None, rows=9)], bare)
     assert not in_domain(candidate("me/banking77-r8"), (), bare)
 
 
@@ -332,7 +332,7 @@ def test_flags_tell_what_cited_datasets_hold(pool: World) -> None:
     holdings = [
         Holding("a/mix", ("random-one", "random-two"), None, rows=100, shots=3),
         Holding("a/leak", ("random-two",), None, rows=100, shots=1, test=7),
-        Holding("a/clean", ("random-three",), None, rows=100, shots_partly=2),
+        Holding("a/clean", ("random-three",), None, rows=100),
     ]
     section = TaskSection(name="toy", shots="shots.jsonl", datasets=("whole",))
     everyone = [candidate(repo) for repo in POOL]
