@@ -80,10 +80,17 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(lm, folder, shots, test, nlls)
 
 
-def flagged(pool: World, *, test: Sequence[Example] | None = None, most: int = 8) -> dict[str, tuple[str, ...]]:
+def flagged(
+    pool: World,
+    *,
+    test: Sequence[Example] | None = None,
+    holdings: Sequence[Holding] = (),
+    datasets: tuple[str, ...] = (),
+    most: int = 8,
+) -> dict[str, tuple[str, ...]]:
     held = pool.test if test is None else test
     everyone = [candidate(repo) for repo in POOL]
-    section = TaskSection(name="toy", shots="shots.jsonl")
+    section = TaskSection(name="toy", shots="shots.jsonl", datasets=datasets)
     return flags(
         lambda: pool.lm,
         pool.opened,
@@ -92,7 +99,7 @@ def flagged(pool: World, *, test: Sequence[Example] | None = None, most: int = 8
         pool.nlls,
         pool.shots,
         held,
-        (),
+        holdings,
         section,
         most=most,
         seed=0,
@@ -334,22 +341,7 @@ def test_flags_tell_what_cited_datasets_hold(pool: World) -> None:
         Holding("a/leak", ("random-two",), None, rows=100, shots=1, test=7),
         Holding("a/clean", ("random-three",), None, rows=100),
     ]
-    section = TaskSection(name="toy", shots="shots.jsonl", datasets=("whole",))
-    everyone = [candidate(repo) for repo in POOL]
-    found = flags(
-        lambda: pool.lm,
-        pool.opened,
-        everyone,
-        pool.scores,
-        pool.nlls,
-        pool.shots,
-        pool.test,
-        holdings,
-        section,
-        most=0,
-        seed=0,
-    )
-    assert found == {
+    assert flagged(pool, holdings=holdings, datasets=("whole",), most=0) == {
         "whole": ("in-domain",),
         "random-one": ("trained-on-shots:3", "in-domain"),
         "random-two": ("trained-on-shots:3", "trained-on-test:7", "in-domain"),

@@ -137,6 +137,21 @@ def write_lora(wide: Wide, folder: Path, *, base: str, targets: Sequence[str] | 
     return wide
 
 
+def fetched(repo_or_folder: str | Path, revision: str | None, *, routed: bool = True) -> tuple[Path, Source | None]:
+    """The folder of a published mixture, downloaded or cached, and where on the Hub it is from; None of a folder.
+
+    Raises:
+        HubExpertError: it cannot be had, or holds no adapter.
+    """
+    folder, source = Path(repo_or_folder), None
+    if not folder.is_dir():
+        source = hub.resolve(str(repo_or_folder), revision=revision)
+        folder = hub.download(source, (CONFIG_FILE, ADAPTER_FILE, DEFAULT_LOCK, *((ROUTER_FILE,) if routed else ())))
+    if not (folder / CONFIG_FILE).is_file() or not (folder / ADAPTER_FILE).is_file():
+        raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
+    return folder, source
+
+
 def load(
     repo_or_folder: str | Path,
     *,
@@ -158,13 +173,7 @@ def load(
     Raises:
         HubExpertError: the repository or its base cannot be had, or its files are not what `save` writes.
     """
-    folder = Path(repo_or_folder)
-    if not folder.is_dir():
-        source = hub.resolve(str(repo_or_folder), revision=revision)
-        wanted = (CONFIG_FILE, ADAPTER_FILE, DEFAULT_LOCK, *((ROUTER_FILE,) if routed else ()))
-        folder = hub.download(source, wanted)
-    if not (folder / CONFIG_FILE).is_file() or not (folder / ADAPTER_FILE).is_file():
-        raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
+    folder, _ = fetched(repo_or_folder, revision, routed=routed)
     model = base if isinstance(base, nn.Module) else lm.load_lm(find_base(folder, base), device=device).model
     try:
         peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=NAME, is_trainable=False)
