@@ -7,18 +7,16 @@ positions are computed, and generation continues where the prompt ends.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from hubexpert import hub
+from hubexpert import filled, hub
 from hubexpert.errors import HubExpertError, first_line
 from hubexpert.recipe import Quantization
 from hubexpert.records import Example, Source
@@ -166,16 +164,10 @@ def _loading(name: str) -> Iterator[None]:
         ) from error
 
 
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    text = (Path(__file__).parent / "templates" / "prompt.jinja").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(text)  # noqa: S701  plain text
-
-
 def user_turn(example: Example) -> str:
     """What the user says: instruction, passages, input, and the choices unless the text names them all already."""
     told = {"instruction": example.instruction, "passages": example.passages, "input": example.input}
-    return _template().render(told, options=options(example))
+    return filled.prompt("prompt.jinja", {**told, "options": options(example)})
 
 
 def options(example: Example) -> tuple[str, ...]:
