@@ -24,7 +24,8 @@ from hubexpert.hub.jobs import (
     own_namespace,
     start_job,
 )
-from hubexpert.hub.look import Listing, look, model_pages, resolve, search, see_open
+from hubexpert.hub.listing import Listing
+from hubexpert.hub.look import look, model_pages, resolve, search, see_open
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import Comparison, compare, publish
 from hubexpert.hub.rights import require_token, token
