@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from hubexpert import filled, hub
+from hubexpert import hub
 from hubexpert.errors import HubExpertError, first_line
+from hubexpert.prompt import prompt_text
 from hubexpert.recipe import Quantization
 from hubexpert.records import Example, Source
 
@@ -162,36 +163,6 @@ def _loading(name: str) -> Iterator[None]:
             f"{name} cannot be loaded as a causal language model: {first_line(error)}",
             fix="name a base that transformers loads from safetensors without remote code",
         ) from error
-
-
-def user_turn(example: Example) -> str:
-    """What the user says: instruction, passages, input, and the choices unless the text names them all already."""
-    told = {"instruction": example.instruction, "passages": example.passages, "input": example.input}
-    return filled.prompt("prompt.jinja", {**told, "options": options(example)})
-
-
-def options(example: Example) -> tuple[str, ...]:
-    """The choices, as they are listed behind the input; none where instruction and input name them all already."""
-    said = f"{example.instruction}\n{example.input}".lower()
-    return () if all(choice.lower() in said for choice in example.choices) else example.choices
-
-
-def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ()) -> str:
-    """The prompt as the model sees it: the base's chat template with one user turn, or plain text without one.
-
-    Shots stand before it in their order: as earlier turns of user and assistant, or as text, each with an empty line
-    behind its output.
-    """
-    if tokenizer.chat_template:
-        said = [text for shot in shots for text in (user_turn(shot), shot.reply)]
-        turns = [
-            {"role": "assistant" if place % 2 else "user", "content": text}
-            for place, text in enumerate([*said, user_turn(example)])
-        ]
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return text
-    shown = "".join(f"{user_turn(shot)}\n{shot.reply}\n\n" for shot in shots)
-    return f"{tokenizer.bos_token or ''}{shown}{user_turn(example)}\n"
 
 
 def encode(tokenizer: Any, example: Example, answer: str, shots: Sequence[Example] = ()) -> Encoded:

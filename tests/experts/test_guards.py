@@ -19,8 +19,9 @@ from hubexpert.experts.holdings import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
 from hubexpert.experts.traces import Trace, comparable, free, levels_of, outlying, shift, traces
 from hubexpert.factors import read_factors
-from hubexpert.lm import Lm, encode, generate, mean_nll, prompt_text
+from hubexpert.lm import Lm, encode, generate, mean_nll
 from hubexpert.naming import is_named
+from hubexpert.prompt import prompt_text
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
 from hubexpert.slots import applied
