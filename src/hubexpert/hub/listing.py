@@ -9,10 +9,10 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.hub.license import stated_license
+from hubexpert.kinds import WEIGHTS_FILE
 from hubexpert.records import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-WEIGHTS_FILE = "adapter_model.safetensors"
 MOST = 50  # names of one kind that are read from one repository's tags
 NAME = 300  # characters of such a name
 

@@ -17,6 +17,7 @@ from hubexpert.hub.license import card_license, stated_license
 from hubexpert.hub.listing import COMMIT, Listing, listing
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import LONGEST, get_json, pages, read
+from hubexpert.kinds import CONFIG_FILE
 from hubexpert.records import Source
 
 # Not `cardData`, which may be large: the tags say the same but for the name of a licence that has no id.
@@ -127,7 +128,7 @@ def resolve(
     except SourceError:
         raise
     except HubExpertError:
-        snapshot = card or in_cache(repo, repo_type, revision, "config.json", "adapter_config.json")
+        snapshot = card or in_cache(repo, repo_type, revision, "config.json", CONFIG_FILE)
         if snapshot is None or not (pinned or constants.is_offline_mode()):
             raise  # a branch in the cache may have moved on the Hub: that is for offline mode only
         license_ = card_license(card) if card else None
