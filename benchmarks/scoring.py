@@ -114,8 +114,8 @@ def pool_run(root: Path, size: int) -> dict[str, Any]:
     from poolscale.pool import copies, shots_of
 
     from hubexpert import hub
-    from hubexpert.factors import CONFIG_FILE, WEIGHTS_FILE
     from hubexpert.hub import resolve
+    from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE
     from hubexpert.lm import load_lm
 
     repos = copies(EXAMPLES, root / "hub", size)

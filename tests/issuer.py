@@ -1,16 +1,16 @@
 """A real issuer of identities, as GitHub is one: it publishes its keys, and signs what workflows are."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.servers import Handler, Server, serving
 
 REQUEST_TOKEN = "the-runner-may-ask"  # what GitHub puts into ACTIONS_ID_TOKEN_REQUEST_TOKEN
 # what GitHub says of a push to main of the workflow that `hubexpert init --github` writes
@@ -23,12 +23,11 @@ PUSH = {
 }
 
 
-class Issuer(ThreadingHTTPServer):
+class Issuer(Server):
     """Signs identities; `asked` are the paths it was asked for, `key` the number of the key it signs with."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Answer)
         self.asked: list[str] = []
         self.says: Mapping[str, str] = PUSH
         self.describes: dict[str, Any] = {"issuer": self.address, "jwks_uri": f"{self.address}/keys"}
@@ -50,7 +49,7 @@ class Issuer(ThreadingHTTPServer):
         return {"keys": shown}
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(Handler):
     server: Issuer
 
     def do_GET(self) -> None:
@@ -73,18 +72,9 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
 
 @contextmanager
 def issuer() -> Iterator[Issuer]:
     """An issuer that answers while the block runs."""
-    with Issuer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Issuer()) as server:
+        yield server

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -12,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.servers import Handler, Server, serving
 
 SERVE = "from transformers.cli.transformers import main; main()"
 
@@ -69,7 +69,7 @@ def echo(asked: Asked, before: int) -> Answer:
     return said(f"re: {asked.question}")
 
 
-class Handler(BaseHTTPRequestHandler):
+class Teaching(Handler):
     """One request, answered as the plan says."""
 
     server: "TeacherServer"
@@ -82,10 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.at_work():
             time.sleep(answer.delay)
         if answer.reset:
-            # with this option a close sends RST instead of FIN
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            return
+            return self.reset()
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         self.send_response(answer.status)
         for name, value in {"Content-Type": "application/json", **answer.headers}.items():
@@ -95,15 +92,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: answer.cut])
         self.close_connection = answer.cut is not None
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
 
-
-class TeacherServer(ThreadingHTTPServer):
+class TeacherServer(Server):
     """The server; `seen` holds the requests in the order in which they came, `most` how many were in work at once."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Teaching)
         self.plan = plan
         self.seen: list[Asked] = []
         self.counts: Counter[str] = Counter()
@@ -113,7 +107,7 @@ class TeacherServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Its address, as a recipe names it."""
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        return f"{self.address}/v1"
 
     def note(self, asked: Asked) -> int:
         """Keep a request; how often its question came before."""
@@ -134,27 +128,12 @@ class TeacherServer(ThreadingHTTPServer):
             with self.lock:
                 self.working -= 1
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has waited long enough closes its end; anything else is told."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close without a shutdown, which would send FIN where a reset is planned."""
-        self.close_request(request)
-
 
 @contextmanager
 def teacher_server(plan: Plan = echo) -> Iterator[TeacherServer]:
     """The server, in a thread. The plan gets a request, and how often its question was asked before."""
-    with TeacherServer(plan) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(TeacherServer(plan)) as server:
+        yield server
 
 
 @contextmanager

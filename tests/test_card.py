@@ -165,7 +165,7 @@ def test_vllm_is_not_promised_where_it_would_fail() -> None:
     assert "vllm serve" not in text_of(huge)
 
 
-def test_a_local_base_is_named_without_its_path(tmp_path: Path) -> None:
+def test_a_local_base_is_named_without_its_path() -> None:
     folder = "/home/someone/secret-project/base-135m"
     task = {"name": "q", "shots": "/home/someone/secret-project/shots.jsonl"}
     lock = a_lock(base=source(folder), recipe=a_recipe(base=folder, task=task))

@@ -45,11 +45,11 @@ def static(published: Published) -> torch.Tensor:
     return logits(load(published.folder, routed=False), token_ids())
 
 
-def mixed(root: Path, *folders: Path, shared_rank: int = 0) -> tuple[Path, Any]:
+def mixed(root: Path, *folders: Path) -> tuple[Path, Any]:
     """The folder of a mixture of these adapters, neither trained nor folded, and the routed model."""
     base, factors = tiny.model(), [read_factors(folder) for folder in folders]
     layers = linears(base, {suffix for f in factors for suffix in f.suffixes})
-    wide = widen(factors, layers, shared_rank=shared_rank, seed=0)
+    wide = widen(factors, layers, shared_rank=0, seed=0)
     model = attach(base, wide, random_routers(wide, seed=0), top_k=2)
     (root / "mixture").mkdir()
     save(model, root / "mixture", base=tiny.BASE, experts=EXPERTS[: len(folders)])

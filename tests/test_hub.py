@@ -115,7 +115,7 @@ def test_a_wrong_token_is_told_and_never_shown(source: Source, monkeypatch: pyte
     assert "secret" not in f"{failure.message}{failure.fix}"
 
 
-def test_json_is_read_at_the_pinned_commit_and_never_beyond_its_limit(source: Source, tmp_path: Path) -> None:
+def test_json_is_read_at_the_pinned_commit_and_never_beyond_its_limit(source: Source) -> None:
     assert hub.read_json(source, CONFIG)["r"] == 4
     with pytest.raises(hub.SourceError, match="larger than 10 bytes"):
         hub.read_json(source, CONFIG, 10)

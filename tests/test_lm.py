@@ -13,6 +13,7 @@ from hubexpert import lm
 from hubexpert.errors import HubExpertError
 from hubexpert.factors import Factors, check_fit
 from hubexpert.lm import Encoded, Lm
+from hubexpert.prompt import prompt_text, user_turn
 from hubexpert.reading import read
 from hubexpert.recipe import Quantization, TrainSection
 from hubexpert.records import Example
@@ -118,14 +119,14 @@ def test_batches_hold_every_index_once_within_the_budget() -> None:
 )
 def test_the_user_turn_shows_choices_unless_the_text_names_them(example: Example, turn: str) -> None:
     """Instruction, passages, input; then options."""
-    assert lm.user_turn(example) == turn
+    assert user_turn(example) == turn
 
 
-def test_a_base_without_chat_template_gets_plain_text(model: Lm) -> None:
+def test_a_base_without_chat_template_gets_plain_text() -> None:
     """The prompt ends with a newline, and starts with the token that starts texts."""
     plain: Any = tiny.tokenizer()
     plain.chat_template = None
-    assert lm.prompt_text(plain, EXAMPLES[0]) == "<s>Say it.\nx\n"
+    assert prompt_text(plain, EXAMPLES[0]) == "<s>Say it.\nx\n"
 
 
 def test_prompt_and_answer_are_the_same_tokens_wherever_they_are_used(model: Lm) -> None:

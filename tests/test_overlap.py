@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hubexpert.overlap import COMMON, FEWEST, LONG, SHORT, Overlap, overlap, words
 from hubexpert.records import Example
 
-LETTERS = "abcdefghijklmnopqrst"
 QUESTION = "Which of the two brothers who kept bees on the hill sold his honey to the abbot first?"
 
 

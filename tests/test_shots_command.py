@@ -12,8 +12,8 @@ QUESTION = "Which of the two brothers who kept bees on the hill sold his honey t
 ROWS = [f'{{"input":  "{noun} came by the old road", "output": "{noun[-1]} it was"}}' for noun in ("abbot", "smith")]
 
 
-def write(path: Path, *rows: str, end: str = "\n") -> str:
-    path.write_bytes("".join(row + end for row in rows).encode())
+def write(path: Path, *rows: str) -> str:
+    path.write_bytes("".join(row + "\n" for row in rows).encode())
     return str(path)
 
 

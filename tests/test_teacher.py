@@ -472,7 +472,7 @@ def test_wrong_settings_are_named(teacher: dict[str, Any], sentence: str) -> Non
         assert "did you mean `url`" in caught.value.fix
 
 
-def test_the_lock_tells_who_taught_and_not_where(tmp_path: Path) -> None:
+def test_the_lock_tells_who_taught_and_not_where() -> None:
     """It is published: no address, no name of a variable, no folder of this machine; and it can be read again."""
     given = {
         "model": "/home/me/model",

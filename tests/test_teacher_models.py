@@ -51,7 +51,7 @@ def test_a_server_and_a_local_model_reply_the_same(folder: Path, address: str, t
     assert any(reply.text and reply.completion_tokens for reply in here if reply)
 
 
-def test_transformers_serve_says_why_it_does_not_take_a_model(folder: Path, address: str, tmp_path: Path) -> None:
+def test_transformers_serve_says_why_it_does_not_take_a_model(address: str, tmp_path: Path) -> None:
     settings = TeacherSection(model="another", url=address)
     with pytest.raises(HubExpertError) as caught:
         replies(Teacher(settings, 0), ["Why?"], tmp_path / "j")

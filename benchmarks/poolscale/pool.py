@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hubexpert.demo import OWNER
-from hubexpert.factors import CONFIG_FILE, WEIGHTS_FILE
+from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE
 from hubexpert.localhub import Store
 from hubexpert.records import Example
 

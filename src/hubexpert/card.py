@@ -10,37 +10,22 @@ from markupsafe import Markup
 from hubexpert import figures
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
+from hubexpert.card_systems import NOTHING, comparison, in_points
 from hubexpert.escape import code, fence, prose, shown_name
 from hubexpert.experts.flag import sentence
 from hubexpert.kinds import CONVERTIBLE
 from hubexpert.licenses import classify, conflicts, license_of, other_name, parts
 from hubexpert.lock import Lock, locked_recipe
 from hubexpert.metadata import metadata
-from hubexpert.metrics import BINARY
 from hubexpert.page import render
 from hubexpert.recipe import is_folder, parse_recipe
-from hubexpert.records import ACCEPTED, Contribution, Refused, Source, SystemScore
+from hubexpert.records import ACCEPTED, Refused, Source
 from hubexpert.snippets import snippets
-from hubexpert.verdict import millions, points, signed, told_p
+from hubexpert.verdict import points
 
-NOTHING = Markup("-")
 LISTED = 30  # refused candidates by name
 SENTENCE = 2000  # characters of the verdict's sentence, which is ours, but for the names in it
 FLAGGED = ("non-commercial", "non-commercial-share-alike", "no-derivatives", "unknown")
-MEANINGS = {
-    "majority": "the shots' commonest output every time",
-    "base": "the base alone",
-    "base-shots": "the base with the shots in its prompt",
-    "best-single": "the best single expert by the shots, as published",
-    "best-single-tuned": "the same, trained further on the shots",
-    "static": "this adapter in plain PEFT",
-    "routed": "this adapter with hubexpert",
-    "fresh-lora": "a fresh LoRA on the same data",
-    "random-experts": "the same mixture of random experts, at the mixture's learning rate and epochs",
-    "lorahub": "LoraHub on the same experts",
-    "arrow": "PEFT's Arrow on the same experts",
-    "x-lora": "PEFT's X-LoRA on the same experts",
-}
 
 
 def write_card(lock: Lock, folder: Path, *, repo: str | None) -> None:
@@ -111,69 +96,6 @@ def facts(lock: Lock) -> dict[str, Any]:
     }
 
 
-def comparison(lock: Lock) -> dict[str, Any]:
-    """The systems as rows, with routed minus each of them."""
-    gains = {d.second: f"{signed(d.value)} [{signed(d.low)}, {signed(d.high)}]" for d in lock.report.differences}
-    adjusted = {d.second: d.adjusted for d in lock.report.differences}
-    rows = [
-        {
-            "name": system.name,
-            "meaning": MEANINGS.get(system.name, ""),
-            "note": system.note,
-            "value": points(system.value),
-            "interval": f"{points(system.low)} to {points(system.high)}",
-            "gain": Markup(gains.get(system.name, "")),  # noqa: S704 - numbers only
-            "p": Markup(told_p(adjusted.get(system.name))),  # noqa: S704 - a number
-            **_cost(system),
-        }
-        for system in lock.report.systems
-    ]
-    routed = next((system for system in lock.report.systems if system.name == "routed"), None)
-    chance = lock.report.chance
-    return {
-        "systems": rows,
-        "measured": [system.name for system in lock.report.systems],
-        "precision": points(max(routed.high - routed.value, routed.value - routed.low)) if routed else "-",
-        "contributions": _contributions(lock),
-        "test": "McNemar's exact test" if lock.scores.metric in BINARY else "sign flips, or McNemar's exact test",
-        "near_chance": points(chance) if routed and chance is not None and routed.low <= chance else None,
-    }
-
-
-def _cost(system: SystemScore) -> dict[str, str]:
-    """What the system stores and how long it takes, for the table."""
-    cost = system.cost
-    return {
-        "parameters": millions(cost.parameters) if cost and cost.parameters else NOTHING,
-        "rank": str(cost.rank) if cost and cost.rank else NOTHING,
-        "latency": f"{cost.latency:.2f}" if cost and cost.latency is not None else NOTHING,
-    }
-
-
-def _contributions(lock: Lock) -> dict[str, Any] | None:
-    """The experts' contributions as rows, in points."""
-    found = lock.report.contributions
-    if found is None:
-        return None
-
-    def row(one: Contribution) -> dict[str, Any]:
-        return {
-            "link": one.source,
-            "shapley": _numbers(one.shapley),
-            "interval": _numbers(one.low, one.high),
-            "lost": _numbers(one.leave_one_out),
-            "lost_interval": _numbers(one.loo_low, one.loo_high),
-        }
-
-    told = {"n": found.n, "coalitions": found.coalitions, "exact": found.exact}
-    ends = {"empty": points(found.empty), "whole": points(found.whole)}
-    return {**told, **ends, "rows": [row(one) for one in found.experts]}
-
-
-def _numbers(*values: float) -> Markup:
-    return Markup(" to ".join(signed(value) for value in values))  # noqa: S704 - numbers only
-
-
 def provenance(lock: Lock) -> dict[str, Any]:
     """The experts, the scored that were not chosen, and the refused, as rows."""
     scores = {score.source.repo: score for score in lock.scores.scores}
@@ -181,7 +103,7 @@ def provenance(lock: Lock) -> dict[str, Any]:
     kinds = {candidate.source.repo: candidate.peft_type for candidate in lock.discovery.candidates}
     experts = {expert.source.repo for expert in lock.build.experts}
     told = lock.report.contributions
-    shapley = {one.source.repo: _numbers(one.shapley) for one in (told.experts if told else ())}
+    shapley = {one.source.repo: in_points(one.shapley) for one in (told.experts if told else ())}
 
     def row(source: Source) -> dict[str, Any]:
         score = scores.get(source.repo)

@@ -10,14 +10,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from hubexpert.escape import plain
-from hubexpert.figures import ACCENT, GREY, new_figure, short_name
+from hubexpert.figures import ACCENT, GREY, HARM, new_figure, short_name
 from hubexpert.records import Build, Contributions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HARM = "#c2410c"  # against ACCENT's blue-green for every kind of colour-blindness
 NOT_THERE = "#f1f3f5"
 PANELS = 4  # in a row
 STRUCK = "    (a line through a row: the expert has no weights there)"

@@ -10,20 +10,9 @@ import torch
 from peft import PeftModel, get_peft_config, get_peft_model, set_peft_model_state_dict
 from torch import nn
 
-from hubexpert.escape import clean
-from hubexpert.factors import (
-    BROKEN,
-    NAN,
-    NO_OP,
-    PREFIX,
-    SHAPE,
-    WEIGHTS_FILE,
-    Factors,
-    UnusableError,
-    read_config,
-    reading,
-)
-from hubexpert.kinds import Kind, Shape, faults, features, kind_of, of_module, ranks, sizes, split
+from hubexpert.escape import brief
+from hubexpert.factors import BROKEN, NAN, NO_OP, PREFIX, SHAPE, Factors, UnusableError, read_config, reading
+from hubexpert.kinds import WEIGHTS_FILE, Kind, Shape, faults, features, kind_of, of_module, ranks, sizes, split
 from hubexpert.lowrank import cut
 
 MAX_RANK = 256  # of a converted module, and of what is converted: the default of `discover.max_rank`
@@ -48,7 +37,7 @@ def convert(model: nn.Module, folder: Path, *, max_rank: int = MAX_RANK) -> Fact
     config = read_config(folder)
     kind = kind_of(config)
     if kind is None:
-        raise UnusableError(BROKEN, f"its type {_brief(config.get('peft_type'))} cannot be converted")
+        raise UnusableError(BROKEN, f"its type {brief(config.get('peft_type'))} cannot be converted")
     for sentence in faults(kind, config):
         raise UnusableError(BROKEN, sentence[0].lower() + sentence[1:].removesuffix("."))
     if max(ranks(kind, config), default=0) > MAX_RANK:  # PEFT makes room for it before it looks at the weights
@@ -59,7 +48,7 @@ def convert(model: nn.Module, folder: Path, *, max_rank: int = MAX_RANK) -> Fact
             try:
                 part = cut(delta, max_rank)
             except torch.linalg.LinAlgError as error:
-                raise UnusableError(NAN, f"the update of {_brief(module)} cannot be decomposed") from error
+                raise UnusableError(NAN, f"the update of {brief(module)} cannot be decomposed") from error
             lost, total = lost + part.lost, total + part.total
             if part.b.shape[1]:
                 a[module], b[module] = part.a.cpu(), part.b.cpu()
@@ -76,7 +65,7 @@ def _matrices(
     """Module and ΔW [out, in] on that module's device, one after the other."""
     modules, others = split(kind, iter(weights.keys()), PREFIX)
     if others or not modules:
-        raise UnusableError(BROKEN, f"it holds other tensors than those of a {kind.name}: {_brief(others)}")
+        raise UnusableError(BROKEN, f"it holds other tensors than those of a {kind.name}: {brief(others)}")
     for module in sorted(modules):
         names = {part: f"{PREFIX}{module}.{part}" for part in modules[module]}
         shapes = {part: tuple(weights.get_slice(name).get_shape()) for part, name in names.items()}
@@ -86,24 +75,20 @@ def _matrices(
         tensors = {part: weights.get_tensor(name).float() for part, name in names.items()}
         delta = _matrix(kind, _settings(kind, config, module, letters), tensors, layers[module])
         if not bool(torch.isfinite(delta).all()):
-            raise UnusableError(NAN, f"the update of {_brief(module)} holds NaN or infinity")
+            raise UnusableError(NAN, f"the update of {brief(module)} holds NaN or infinity")
         yield module, delta.to(layers[module].weight.device)
-
-
-def _brief(text: object) -> str:
-    return clean(text, longest=80)
 
 
 def _checked(kind: Kind, module: str, shapes: Mapping[str, Shape], layer: nn.Module | None) -> dict[str, int]:
     """The sizes in a module's tensors, after a look whether they fit together and the base; nothing is read before."""
     letters = sizes(kind, shapes)
     if letters is None or letters.get("r", 0) > MAX_RANK:
-        raise UnusableError(SHAPE, f"the tensors of {_brief(module)} do not form a {kind.name} of a linear layer")
+        raise UnusableError(SHAPE, f"the tensors of {brief(module)} do not form a {kind.name} of a linear layer")
     if not isinstance(layer, nn.Linear):
-        raise UnusableError(SHAPE, f"the base has no linear layer {_brief(module)}")
+        raise UnusableError(SHAPE, f"the base has no linear layer {brief(module)}")
     wanted, given = (layer.in_features, layer.out_features), features(kind, letters)
     if any(number not in (None, size) for number, size in zip(given, wanted, strict=True)):
-        raise UnusableError(SHAPE, f"{_brief(module)} of the base is {wanted}, of the adapter {given}")
+        raise UnusableError(SHAPE, f"{brief(module)} of the base is {wanted}, of the adapter {given}")
     return letters
 
 
@@ -136,7 +121,7 @@ def _matrix(kind: Kind, settings: dict[str, Any], tensors: Mapping[str, torch.Te
             raise ValueError(f"PEFT expects other tensors: {missing + loaded.unexpected_keys}")
         return _delta(host, kind)
     except (ValueError, TypeError, RuntimeError, IndexError, ZeroDivisionError) as error:
-        raise UnusableError(SHAPE, f"PEFT cannot load it: {_brief(error)}") from error
+        raise UnusableError(SHAPE, f"PEFT cannot load it: {brief(error)}") from error
 
 
 @torch.no_grad()

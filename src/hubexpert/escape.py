@@ -33,6 +33,11 @@ def clean(text: object, *, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def brief(text: object) -> str:
+    """A stranger's text as a part of a sentence."""
+    return clean(text, longest=80)
+
+
 def _visible(character: str) -> str:
     """The character, a space for white space, or U+FFFD for what has no glyph of its own."""
     if character.isspace():

@@ -81,14 +81,30 @@ def _chosen(model: Lm, examples: Sequence[Example], lanes: Lanes, shots: Sequenc
     """1 where the likeliest choice, calibrated by an input that says nothing, is the gold one, else 0."""
     asked = [_asked(model, example, shots) for example in examples]
     neutral = [_asked(model, e.model_copy(update={"input": NEUTRAL}), shots) for e in examples]
+    return [
+        [exact_match(e.choices[choice], e) for e, choice in zip(examples, picked, strict=True)]
+        for picked in likeliest(model, asked, neutral, lanes=lanes)
+    ]
+
+
+def likeliest(
+    model: Lm, asked: Sequence[Sequence[Encoded]], neutral: Sequence[tuple[Encoded, ...]], *, lanes: Lanes = ALONE
+) -> list[list[int]]:
+    """The place of each example's likeliest choice, by every lane, calibrated: [lanes][examples].
+
+    Args:
+        model: the model.
+        asked: per example its choices, each as the answer to its prompt.
+        neutral: the same where the input says nothing.
+        lanes: the adapters on the model.
+    """
     different = list(dict.fromkeys(neutral))  # examples with the same choices have the same priors
     told, priors = (choice_nlls(model, rows, lanes=lanes) for rows in (asked, different))
-    values = []
-    for lane in range(lanes.count):
-        prior_of = dict(zip(different, priors[lane], strict=True))
-        picked = [choose(nlls, prior_of[key]) for nlls, key in zip(told[lane], neutral, strict=True)]
-        values.append([exact_match(e.choices[choice], e) for e, choice in zip(examples, picked, strict=True)])
-    return values
+    found = []
+    for nlls, prior in zip(told, priors, strict=True):
+        prior_of = dict(zip(different, prior, strict=True))
+        found.append([choose(each, prior_of[key]) for each, key in zip(nlls, neutral, strict=True)])
+    return found
 
 
 def _asked(model: Lm, example: Example, shots: Sequence[Example]) -> tuple[Encoded, ...]:

@@ -13,10 +13,9 @@ import torch
 from torch import nn
 
 from hubexpert.errors import first_line
-from hubexpert.kinds import PLAIN_NAME
+from hubexpert.kinds import CONFIG_FILE, PLAIN_NAME, WEIGHTS_FILE
 
 PREFIX = "base_model.model."
-WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
 BROKEN, SHAPE, NAN, NO_OP = "weights-broken", "shape-mismatch", "nan-weights", "no-op"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, GREY, ACCENT, PALE = "#1f2933", "#7b8794", "#0b7285", "#cbd2d9"
+HARM = "#c2410c"  # against ACCENT's blue-green for every kind of colour-blindness
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": PALE,
     "xtick.color": GREY, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,

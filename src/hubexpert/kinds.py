@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"  # what PEFT saves an adapter as
 PLAIN_NAME = re.compile(r"[\w.]+")  # of a module; PEFT takes such a key for a regular expression and runs it
 LARGEST_SIDE = 2**20  # features of a linear layer; the largest vocabularies have a quarter of that
 Shape = tuple[int, ...]

@@ -26,7 +26,6 @@ CLASSES = (
 )  # fmt: skip
 OTHER = "other"
 SHARING = ("share-alike", "non-commercial-share-alike")
-RESTRICTING = ("share-alike", "custom", *CLASSES[3:5])
 # What the texts of these licences or their stewards allow: a part under the first may be in a whole under the others.
 ABSORBED_BY = {
     "cc-by-sa-2.0": ("cc-by-sa-2.5", "cc-by-sa-3.0", "cc-by-sa-4.0"),

@@ -7,12 +7,10 @@ positions are computed, and generation continues where the prompt ends.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
@@ -20,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError, first_line
+from hubexpert.prompt import prompt_text
 from hubexpert.recipe import Quantization
 from hubexpert.records import Example, Source
 
@@ -164,42 +163,6 @@ def _loading(name: str) -> Iterator[None]:
             f"{name} cannot be loaded as a causal language model: {first_line(error)}",
             fix="name a base that transformers loads from safetensors without remote code",
         ) from error
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    text = (Path(__file__).parent / "templates" / "prompt.jinja").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined).from_string(text)  # noqa: S701  plain text
-
-
-def user_turn(example: Example) -> str:
-    """What the user says: instruction, passages, input, and the choices unless the text names them all already."""
-    told = {"instruction": example.instruction, "passages": example.passages, "input": example.input}
-    return _template().render(told, options=options(example))
-
-
-def options(example: Example) -> tuple[str, ...]:
-    """The choices, as they are listed behind the input; none where instruction and input name them all already."""
-    said = f"{example.instruction}\n{example.input}".lower()
-    return () if all(choice.lower() in said for choice in example.choices) else example.choices
-
-
-def prompt_text(tokenizer: Any, example: Example, shots: Sequence[Example] = ()) -> str:
-    """The prompt as the model sees it: the base's chat template with one user turn, or plain text without one.
-
-    Shots stand before it in their order: as earlier turns of user and assistant, or as text, each with an empty line
-    behind its output.
-    """
-    if tokenizer.chat_template:
-        said = [text for shot in shots for text in (user_turn(shot), shot.reply)]
-        turns = [
-            {"role": "assistant" if place % 2 else "user", "content": text}
-            for place, text in enumerate([*said, user_turn(example)])
-        ]
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return text
-    shown = "".join(f"{user_turn(shot)}\n{shot.reply}\n\n" for shot in shots)
-    return f"{tokenizer.bos_token or ''}{shown}{user_turn(example)}\n"
 
 
 def encode(tokenizer: Any, example: Example, answer: str, shots: Sequence[Example] = ()) -> Encoded:

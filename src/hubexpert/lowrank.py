@@ -20,14 +20,14 @@ class Cut:
 
 
 @torch.no_grad()
-def cut(matrix: torch.Tensor, max_rank: int, *, tolerance: float = TOLERANCE) -> Cut:
-    """The matrix [out, in] cut to the smallest rank whose relative error is within `tolerance`, at most `max_rank`.
+def cut(matrix: torch.Tensor, max_rank: int) -> Cut:
+    """The matrix [out, in] cut to the smallest rank whose relative error is within `TOLERANCE`, at most `max_rank`.
 
     The rank is 0 where the matrix is zero. The error is measured on the product as it is given back. Large matrices
     are decomposed step by step with a random start (Halko et al., 2011), always with the same seed.
     """
     total = _square(matrix)
-    allowed = tolerance**2 * total
+    allowed = TOLERANCE**2 * total
     width = FIRST_WIDTH
     while True:
         u, s, v, rest = _leading(matrix, width)

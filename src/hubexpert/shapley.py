@@ -97,14 +97,14 @@ def sampled(players: int, *, pairs: int, seed: int) -> Design:
     draws = []
     for _ in range(pairs):
         order = [int(player) for player in generator.permutation(players)]
-        draws.append([*_joining(order, 0.5), *_joining(order[::-1], 0.5)])
+        draws.append([*_joining(order), *_joining(order[::-1])])
     return _weighed(players, draws, exact=False)
 
 
-def _joining(order: Sequence[int], weight: float) -> Iterator[tuple[int, Coalition, float]]:
-    """Every player of an order with the coalition that it joins."""
+def _joining(order: Sequence[int]) -> Iterator[tuple[int, Coalition, float]]:
+    """Every player of an order with the coalition that it joins; each order of a pair counts half."""
     for place, player in enumerate(order):
-        yield player, tuple(sorted(order[:place])), weight
+        yield player, tuple(sorted(order[:place])), 0.5
 
 
 def _weighed(players: int, draws: Sequence[Sequence[tuple[int, Coalition, float]]], *, exact: bool) -> Design:

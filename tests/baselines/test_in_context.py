@@ -7,8 +7,9 @@ import torch
 
 from hubexpert.baselines.in_context import shots_that_fit
 from hubexpert.examine import NEUTRAL, examine
-from hubexpert.lm import Lm, encode, mean_nll, prompt_text, user_turn
+from hubexpert.lm import Lm, encode, mean_nll
 from hubexpert.metrics import choose
+from hubexpert.prompt import prompt_text, user_turn
 from hubexpert.reading import read
 from hubexpert.records import Example
 from tests import tiny

@@ -3,8 +3,6 @@
 import http.client
 import json
 import os
-import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -12,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.servers import Handler, Server, serving
 
 HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
 
@@ -51,7 +50,7 @@ def no_fault(method: str, path: str, before: int) -> None:
     """A plan without any fault."""
 
 
-class Proxy(BaseHTTPRequestHandler):
+class Proxy(Handler):
     """One request: passed on to the Hub and back, unless the plan has a fault for it."""
 
     server: "ProxyServer"
@@ -62,15 +61,15 @@ class Proxy(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if fault.reset == "during":
             self.rfile.read(length // 2)
-            return self.cut()
+            return self.reset()
         body = self.rfile.read(length)
         if fault.status:
             return self.reply(fault.status, dict(fault.headers), fault.body)
         if fault.reset == "before":
-            return self.cut()
+            return self.reset()
         status, headers, content = self.ask(body)
         if fault.reset == "after":
-            return self.cut()
+            return self.reset()
         if fault.change:
             content = json.dumps(fault.change(json.loads(content))).encode()
         headers = {k: v for k, v in headers.items() if k.lower() not in {a.lower() for a in fault.add}} | dict(
@@ -110,20 +109,12 @@ class Proxy(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def cut(self) -> None:
-        """Reset the connection: with this option a close sends RST instead of FIN."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-class ProxyServer(ThreadingHTTPServer):
+class ProxyServer(Server):
     """The proxy; `seen` counts the requests by method and path."""
 
     def __init__(self, upstream: str, plan: Plan, page: int) -> None:
-        super().__init__(("127.0.0.1", 0), Proxy)
+        super().__init__(Proxy)
         self.upstream, self.plan, self.page = upstream, plan, page
         self.seen: Counter[tuple[str, str]] = Counter()
         self.counting = threading.Lock()
@@ -135,15 +126,6 @@ class ProxyServer(ThreadingHTTPServer):
             before = self.seen[method, path]
             self.seen[method, path] += 1
         return self.plan(method, path, before) or Fault()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has read enough closes its end; anything else is told."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close without a shutdown, which would send FIN where a reset is planned."""
-        self.close_request(request)
 
 
 @contextmanager
@@ -157,14 +139,8 @@ def faulty_hub(
         plan: gets the method, the path with its query, and how often that one was asked for before.
         page: how many entries a page of a listing has.
     """
-    with ProxyServer(upstream, plan, page) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", server.seen
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ProxyServer(upstream, plan, page)) as server:
+        yield server.address, server.seen
 
 
 def client(script: str, endpoint: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -121,12 +121,10 @@ def test_a_row_tells_columns_where_no_card_does() -> None:
         "a": "int64", "b": "list<string>", "c": "struct", "c.d": "list<struct>", "c.d.e": "list<float64>",
         "picture": "binary", "none": "null",
     }  # fmt: skip
-    found = guess((), {"frage": 1, "Question": "?", "Answer": "!"})
-    assert found == ColumnMap(input=("Question",), output="Answer")
-    told = (DatasetConfig(name="main", splits={"test": 1, "train": 2}),)
-    assert guess(told, {"text": "x", "label": 0}) == ColumnMap(
-        config="main", split="train", input=("text",), output="label"
+    told = DatasetConfig(
+        name="main", splits={"test": 1, "train": 2}, columns=row_columns({"frage": 1, "Question": "?", "Answer": "!"})
     )
+    assert guess([told]) == ColumnMap(config="main", split="train", input=("Question",), output="Answer")
 
 
 # Columns (`:L` a list of strings, `:C` a class label, `:T` a list of structs), and the mapping: input -> output.
@@ -292,7 +290,7 @@ def test_no_card_whatever_ends_a_run(card: dict[str, Any]) -> None:
 @settings(deadline=None)
 @given(st.dictionaries(words | st.text(max_size=3), values), st.lists(words, min_size=1, max_size=3), words, words)
 def test_no_row_whatever_ends_a_run(row: dict[str, Any], given_: list[str], output: str, choices: str) -> None:
-    guess((), row)
+    guess([DatasetConfig(name="default", columns=row_columns(row))])
     for several in ((), (choices,), (choices, output)):
         columns = ColumnMap(input=tuple(given_), output=output, choices=several, rationale="a.b")
         shown = mapped(row, columns, {output: ("x",)})

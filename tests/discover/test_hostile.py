@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubexpert.hub.look import _listing
+from hubexpert.hub.listing import listing
 from hubexpert.localhub import Store
 from tests.discover.faults import Fault, client, faulty_hub
 from tests.discover.making import CONFIG, WEIGHTS, adapter, card, config
@@ -161,8 +161,8 @@ entries = st.fixed_dictionaries(
 @settings(max_examples=400, deadline=None)
 @given(entries)
 def test_an_entry_of_any_form_is_a_listing_or_nothing(entry: dict[str, Any]) -> None:
-    listing = _listing(entry)
-    if listing is not None:
-        assert listing.source.revision == entry["sha"]
-        assert listing.downloads >= 0
-        assert all(isinstance(name, str) for name in (*listing.files, *listing.datasets))
+    found = listing(entry)
+    if found is not None:
+        assert found.source.revision == entry["sha"]
+        assert found.downloads >= 0
+        assert all(isinstance(name, str) for name in (*found.files, *found.datasets))

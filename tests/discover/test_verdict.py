@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubexpert.discover.family import family
-from hubexpert.discover.reasons import Code, brief
+from hubexpert.discover.reasons import Code
 from hubexpert.discover.verdict import MAX_SIZE, Evidence, Verdict, verdict
+from hubexpert.escape import brief
 from hubexpert.experts.ledger import DOWNLOAD
 from hubexpert.experts.load import CONVERSION
 from hubexpert.factors import BROKEN, NAN, NO_OP, SHAPE

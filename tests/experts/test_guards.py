@@ -19,8 +19,9 @@ from hubexpert.experts.holdings import Holding
 from hubexpert.experts.recall import Recall, halves, longest_run, recall
 from hubexpert.experts.traces import Trace, comparable, free, levels_of, outlying, shift, traces
 from hubexpert.factors import read_factors
-from hubexpert.lm import Lm, encode, generate, mean_nll, prompt_text
+from hubexpert.lm import Lm, encode, generate, mean_nll
 from hubexpert.naming import is_named
+from hubexpert.prompt import prompt_text
 from hubexpert.recipe import TaskSection
 from hubexpert.records import Candidate, Example, Score, Source
 from hubexpert.slots import applied
@@ -80,10 +81,17 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(lm, folder, shots, test, nlls)
 
 
-def flagged(pool: World, *, test: Sequence[Example] | None = None, most: int = 8) -> dict[str, tuple[str, ...]]:
+def flagged(
+    pool: World,
+    *,
+    test: Sequence[Example] | None = None,
+    holdings: Sequence[Holding] = (),
+    datasets: tuple[str, ...] = (),
+    most: int = 8,
+) -> dict[str, tuple[str, ...]]:
     held = pool.test if test is None else test
     everyone = [candidate(repo) for repo in POOL]
-    section = TaskSection(name="toy", shots="shots.jsonl")
+    section = TaskSection(name="toy", shots="shots.jsonl", datasets=datasets)
     return flags(
         lambda: pool.lm,
         pool.opened,
@@ -92,7 +100,7 @@ def flagged(pool: World, *, test: Sequence[Example] | None = None, most: int = 8
         pool.nlls,
         pool.shots,
         held,
-        (),
+        holdings,
         section,
         most=most,
         seed=0,
@@ -323,7 +331,7 @@ def test_in_domain_is_told_by_name_by_card_or_by_rows() -> None:
     assert in_domain(candidate("me/x", "other", "banking77"), (), own)
     assert in_domain(candidate("me/x"), [Holding("PolyAI/banking77", ("me/x",), "gated")], own)
     assert in_domain(candidate("me/x"), [Holding("some/mix", ("me/x",), None, rows=9, test=1)], bare)
-    assert not in_domain(candidate("me/x"), [Holding("some/mix", ("me/x",), None, rows=9, test_partly=1)], bare)
+    assert not in_domain(candidate("me/x"), [Holding("some/mix", ("me/x",), None, rows=9)], bare)
     assert not in_domain(candidate("me/banking77-r8"), (), bare)
 
 
@@ -332,24 +340,9 @@ def test_flags_tell_what_cited_datasets_hold(pool: World) -> None:
     holdings = [
         Holding("a/mix", ("random-one", "random-two"), None, rows=100, shots=3),
         Holding("a/leak", ("random-two",), None, rows=100, shots=1, test=7),
-        Holding("a/clean", ("random-three",), None, rows=100, shots_partly=2),
+        Holding("a/clean", ("random-three",), None, rows=100),
     ]
-    section = TaskSection(name="toy", shots="shots.jsonl", datasets=("whole",))
-    everyone = [candidate(repo) for repo in POOL]
-    found = flags(
-        lambda: pool.lm,
-        pool.opened,
-        everyone,
-        pool.scores,
-        pool.nlls,
-        pool.shots,
-        pool.test,
-        holdings,
-        section,
-        most=0,
-        seed=0,
-    )
-    assert found == {
+    assert flagged(pool, holdings=holdings, datasets=("whole",), most=0) == {
         "whole": ("in-domain",),
         "random-one": ("trained-on-shots:3", "in-domain"),
         "random-two": ("trained-on-shots:3", "trained-on-test:7", "in-domain"),

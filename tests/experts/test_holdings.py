@@ -29,11 +29,11 @@ def cited(repo: str, count: int, verdict: str = "accepted") -> DatasetCandidate:
 
 
 def test_shots_and_held_out_examples_are_counted_apart() -> None:
-    """Whole inputs and pieces, of each dataset, with the adapters that cite it."""
+    """Whole inputs, of each dataset, with the adapters that cite it; a piece is none."""
     rows = [[SHOTS[0].input], [f"Q: {TEST[0].input}?", "A: me"], [TEST[1].input.rsplit(" ", 1)[0]], ["other"]]
     found = holdings([cited("a/mix", 2)], SHOTS, TEST, lambda _: rows)
     by = ("me/adapter-0", "me/adapter-1")
-    assert found == (Holding("a/mix", by, None, rows=4, shots=1, test=1, shots_partly=0, test_partly=1),)
+    assert found == (Holding("a/mix", by, None, rows=4, shots=1, test=1),)
 
 
 def test_the_most_cited_that_can_be_read_are_read() -> None:

@@ -18,8 +18,8 @@ from hubexpert.experts.cluster import on_cluster
 from hubexpert.experts.engine import Engine, Work, on_this_machine
 from hubexpert.experts.ledger import Ledger, Outcome, open_ledger
 from hubexpert.experts.score import Trial, context, score_pool, trial
-from hubexpert.factors import WEIGHTS_FILE
 from hubexpert.hub import resolve
+from hubexpert.kinds import WEIGHTS_FILE
 from hubexpert.lm import Lm, load_lm
 from hubexpert.localhub import Store
 from hubexpert.recipe import ExpertsSection

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hubexpert.errors import HubExpertError
 from hubexpert.kard.lessons import fitted_passages, lessons, query, with_passages
-from hubexpert.lm import Lm, encode, mean_nll, user_turn
+from hubexpert.lm import Lm, encode, mean_nll
+from hubexpert.prompt import user_turn
 from hubexpert.records import Example
 from hubexpert.trained import encode_all
 from tests import tiny

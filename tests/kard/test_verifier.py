@@ -7,7 +7,8 @@ import pytest
 
 from hubexpert.examine import NEUTRAL
 from hubexpert.kard.verifier import answers, asked, puts_first, verified
-from hubexpert.lm import Encoded, Lm, mean_nll, prompt_text
+from hubexpert.lm import Encoded, Lm, mean_nll
+from hubexpert.prompt import prompt_text
 from hubexpert.records import ANSWER, Distilled, Example
 from hubexpert.workspace import Journal
 from tests import tiny

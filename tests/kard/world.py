@@ -84,7 +84,7 @@ def half_right(known: World) -> Plan:
     return plan
 
 
-def base(seed: int, *, steps: int = 200) -> Lm:
+def base(seed: int) -> Lm:
     """The base: two layers, trained on words without sense that are said twice, and then `Answer:`.
 
     Behind that mark the last word stands once more: the base knows how an answer follows what was said.
@@ -108,7 +108,7 @@ def base(seed: int, *, steps: int = 200) -> Lm:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01)
     usable = torch.tensor([place for place, word in enumerate(WORDS) if word not in (*SPECIAL, ANSWER)])
     mark = torch.full((32, 1), WORDS.index(ANSWER))
-    for step in range(steps):
+    for step in range(200):
         length = 3 + step % 10
         words = torch.stack([usable[torch.randperm(len(usable))[:length]] for _ in range(32)])
         rows = torch.cat([words.repeat(1, 2), mark, words[:, -1:]], dim=1)

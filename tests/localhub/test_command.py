@@ -108,7 +108,7 @@ def test_listening_for_other_machines_is_said_aloud(tmp_path: Path) -> None:
     assert "other machines" in server.communicate(timeout=20)[1]
 
 
-def test_the_command_line_starts_without_the_server(tmp_path: Path) -> None:
+def test_the_command_line_starts_without_the_server() -> None:
     code = (
         "import sys, hubexpert.cli.hub, hubexpert.localhub;"
         "print([m for m in ('uvicorn', 'starlette', 'torch', 'huggingface_hub') if m in sys.modules])"

@@ -24,9 +24,9 @@ from tests.localhub.conftest import Site, head
 AUTH = {"Authorization": "Bearer hf_alice"}
 
 
-def raw_commit(site: Site, repo: str, *changes: Mapping[str, object], title: str = "raw") -> tuple[int, str]:
+def raw_commit(site: Site, repo: str, *changes: Mapping[str, object]) -> tuple[int, str]:
     """Send a commit the client would not; the status and the message of the answer."""
-    items = [{"key": "header", "value": {"summary": title}}, *changes]
+    items = [{"key": "header", "value": {"summary": "raw"}}, *changes]
     body = "\n".join(json.dumps(item) for item in items)
     answer = get_session().post(f"{site.endpoint}/api/models/{repo}/commit/main", content=body, headers=AUTH)
     return answer.status_code, answer.text

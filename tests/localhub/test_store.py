@@ -257,7 +257,7 @@ def test_a_worktree_is_added_and_a_pipe_is_refused(tmp_path: Path) -> None:
         store.add_folder("o/m", folder)
 
 
-def test_many_deletions_take_little_time(tmp_path: Path) -> None:
+def test_many_deletions_take_little_time() -> None:
     entry = FileEntry(oid="0" * 40, size=1, sha256="0" * 64, lfs=False)
     files = {f"{number}/{name}": entry for number in range(20_000) for name in "ab"}
     edits = [edit for number in range(20_000) for edit in (Edit(f"{number}", folder=True), Edit(f"{number}/c", entry))]

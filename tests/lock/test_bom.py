@@ -18,9 +18,9 @@ from tests.locks import CHOSEN, FILES, a_kard, a_lock, a_recipe, source
 HUB = "https://huggingface.co"
 
 
-def public(lock: Lock = WHOLE) -> Lock:
+def public() -> Lock:
     """The lock of a run against the public Hub."""
-    return lock.model_copy(update={"discovery": lock.discovery.model_copy(update={"endpoint": HUB})})
+    return WHOLE.model_copy(update={"discovery": WHOLE.discovery.model_copy(update={"endpoint": HUB})})
 
 
 def bom(lock: Lock) -> dict[str, Any]:

@@ -30,10 +30,10 @@ def publish(folder: Path, *, repo: str | None = None, create_pr: bool = False, t
     return hub.publish(name, folder, message="x", private=False, create_pr=create_pr, tag=tag).url
 
 
-def fix(folder: Path, *, repo: str | None = None, create_pr: bool = False, tag: str | None = None) -> str:
+def fix(folder: Path, *, repo: str | None = None, tag: str | None = None) -> str:
     """The way out that a refusal names."""
     with pytest.raises(HubExpertError, match="no permission") as caught:
-        publish(folder, repo=repo, create_pr=create_pr, tag=tag)
+        publish(folder, repo=repo, tag=tag)
     return caught.value.fix
 
 

@@ -12,7 +12,7 @@ ALIASES = {"zorb": "elephant", "mimo": "herring", "quall": "sparrow", "bolf": "b
 ASKED = {"tall": "height", "heavy": "weight", "old": "age", "fast": "speed"}
 
 
-def tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
+def tiny_encoder(folder: Path) -> Path:
     """A folder with a one-layer BERT over `WORDS`, mean pooling, and no dropout."""
     import torch
     from sentence_transformers import SentenceTransformer
@@ -30,7 +30,7 @@ def tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
     plain = folder.with_name(f"{folder.name}-plain")
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(plain)
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
         config = BertConfig(vocab_size=len(WORDS) + 4, max_position_embeddings=64, hidden_dropout_prob=0.1, **shape)
         BertModel(config).save_pretrained(plain)

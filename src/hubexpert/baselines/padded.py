@@ -8,7 +8,8 @@ from peft import LoraConfig
 from safetensors.torch import save_file
 from torch import nn
 
-from hubexpert.factors import PREFIX, WEIGHTS_FILE, Factors
+from hubexpert.factors import PREFIX, Factors
+from hubexpert.kinds import WEIGHTS_FILE
 from hubexpert.moe.widen import linears
 
 

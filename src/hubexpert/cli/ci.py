@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, job_options, output_options, printable, recipe_option
+from hubexpert.cli.options import job_options, output_options, recipe_option
+from hubexpert.cli.output import Out, printable
 
 
 @click.command()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, engine_options, output_options, recipe_option
+from hubexpert.cli.options import FILE, engine_options, output_options, recipe_option
+from hubexpert.cli.output import Out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @recipe_option
 @click.option(
     "--figure",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Draw shots, taken and refused rows as a map into this PNG file.",
 )
 @click.option(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options
+from hubexpert.cli.options import output_options
+from hubexpert.cli.output import Out
 
 
 @click.command()
@@ -45,7 +46,7 @@ def demo(folder: Path, examples: Path | None, port: int, out: Out) -> None:
 def _run(recipe: Path, out: Out) -> None:
     """The stages on the demo's project, then publishing. Imported here: the client reads the endpoint when imported."""
     from hubexpert import pipeline
-    from hubexpert.cli.discover import show_discovery
+    from hubexpert.cli.discovered import show_discovery
     from hubexpert.cli.run import show_run
     from hubexpert.discover import refused_in
     from hubexpert.publish import Wish, publish

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, processes_option, recipe_option
+from hubexpert.cli.options import output_options, processes_option, recipe_option
+from hubexpert.cli.output import Out
 
 
 @click.command()

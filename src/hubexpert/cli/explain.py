@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.options import FILE, output_options, recipe_option
+from hubexpert.cli.output import Out
 
 
 @click.command()
@@ -12,7 +13,7 @@ from hubexpert.cli.output import Out, output_options, recipe_option
 @click.option(
     "--examples", default=3, show_default=True, type=click.IntRange(min=1), help="How many held-out examples."
 )
-@click.option("--figure", type=click.Path(path_type=Path, dir_okay=False), help="Draw it into this PNG file, too.")
+@click.option("--figure", type=FILE, help="Draw it into this PNG file, too.")
 @output_options
 def explain(recipe: Path, examples: int, figure: Path | None, out: Out) -> None:
     """Show which expert spoke where in the mixture's answers to a few examples.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.options import output_options, recipe_option
+from hubexpert.cli.output import Out
 
 if TYPE_CHECKING:
     from hubexpert.moe.mixture import Mixture

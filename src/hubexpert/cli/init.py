@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.options import output_options, recipe_option
+from hubexpert.cli.output import Out
 
 
 @click.command()

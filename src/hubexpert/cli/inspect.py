@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from hubexpert.cli.output import Out, output_options, recipe_option, size_text
+from hubexpert.cli.options import output_options, recipe_option
+from hubexpert.cli.output import Out, size_text
 from hubexpert.cli.questions import settled_base
 
 if TYPE_CHECKING:  # records load pydantic

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubexpert.cli.output import Out, output_options, printable, recipe_option
+from hubexpert.cli.options import FILE, output_options, recipe_option
+from hubexpert.cli.output import Out, printable
 
 if TYPE_CHECKING:
     from hubexpert.lock import Lock
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     type=click.Choice(["json", "cyclonedx", "schema"]),
     help="The lock itself, its parts as a CycloneDX ML-BOM, or the JSON Schema of locks.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Into this file, with --format.")
+@click.option("--output", type=FILE, help="Into this file, with --format.")
 @output_options
 def lock(recipe: Path, form: str | None, output: Path | None, out: Out) -> None:
     """Show what the lock pins and proves, or write it in a form for other tools.

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option, size_text
+from hubexpert.cli.options import output_options, recipe_option
+from hubexpert.cli.output import Out, size_text
 
 if TYPE_CHECKING:
     from hubexpert.preview import Preview

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.options import FILE, output_options, recipe_option
+from hubexpert.cli.output import Out
 
 
 @click.command()
 @recipe_option
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Where the page goes; by default .hubexpert/report.html beside the recipe.",
 )
 @output_options

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, engine_options, job_options, output_options, processes_option, recipe_option
+from hubexpert.cli.options import engine_options, job_options, output_options, processes_option, recipe_option
+from hubexpert.cli.output import Out
 
 if TYPE_CHECKING:
     from hubexpert.jobs import Machine

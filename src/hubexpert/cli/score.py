@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hubexpert.cli.output import Out, engine_options, output_options, recipe_option
+from hubexpert.cli.options import engine_options, output_options, recipe_option
+from hubexpert.cli.output import Out
 
 
 @click.command()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import WIDTH, Out, output_options, recipe_option
+from hubexpert.cli.options import FILE, output_options, recipe_option
+from hubexpert.cli.output import WIDTH, Out
 
 if TYPE_CHECKING:
     from hubexpert.records import Selection
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @recipe_option
 @click.option(
     "--figure",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Draw how alike the shortlist's adapters are into this PNG file.",
 )
 @output_options

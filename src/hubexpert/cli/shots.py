@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, output_options, recipe_option
+from hubexpert.cli.options import FILE, output_options, recipe_option
+from hubexpert.cli.output import Out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _summary(read: "Sequence[tuple[Path, Sequence[Line]]]", found: "Sequence[Fin
 @shots.command()
 @click.argument("file", type=_FILE)
 @click.option("--k", "count", type=click.IntRange(min=1), required=True, help="How many examples.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Into this file.")
+@click.option("--output", type=FILE, required=True, help="Into this file.")
 @click.option("--stratify", is_flag=True, help="As many of each output as its share; one at least, where K allows.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, other examples.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.output import Out, output_options
+from hubexpert.cli.options import output_options
+from hubexpert.cli.output import Out
 
 if TYPE_CHECKING:
     from hubexpert.verify import Check

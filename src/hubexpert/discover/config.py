@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from hubexpert.discover.convertible import kind_reasons
-from hubexpert.discover.reasons import Reason, brief
+from hubexpert.discover.reasons import Reason
+from hubexpert.escape import brief
 from hubexpert.kinds import PLAIN_NAME, is_alpha, is_count, kind_of, ranks
 
 DEFAULT_RANK = 8  # PEFT's own, where `r` is missing

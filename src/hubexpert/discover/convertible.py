@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hubexpert.discover.reasons import Reason, brief, last_part, some
+from hubexpert.discover.reasons import Reason, last_part, some
+from hubexpert.escape import brief
 from hubexpert.kinds import LARGEST_SIDE, Kind, Shape, faults, features, ranks, sizes, split
 
 PREFIX = "base_model.model."

@@ -12,11 +12,11 @@ from hubexpert.discover.convertible import kind_shapes
 from hubexpert.discover.family import Family, family
 from hubexpert.discover.header import matrices
 from hubexpert.discover.inspection import reason_code
-from hubexpert.discover.reasons import Code, brief, last_part
-from hubexpert.discover.verdict import CONFIG_FILE, WEIGHTS_FILE, Evidence, candidate, stated_base, verdict
-from hubexpert.escape import clean
+from hubexpert.discover.reasons import Code, last_part
+from hubexpert.discover.verdict import Evidence, candidate, stated_base, verdict
+from hubexpert.escape import brief, clean
 from hubexpert.frontmatter import plain
-from hubexpert.kinds import Kind, kind_of
+from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE, Kind, kind_of
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED, Candidate, Record
 

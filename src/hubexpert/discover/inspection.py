@@ -7,8 +7,9 @@ from typing import Any
 from hubexpert import hub
 from hubexpert.discover.reasons import Code, Reason
 from hubexpert.discover.snapshot import Snapshot
-from hubexpert.discover.verdict import CONFIG_FILE, WEIGHTS_FILE, Evidence, Verdict, verdict
+from hubexpert.discover.verdict import Evidence, Verdict, verdict
 from hubexpert.escape import clean
+from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE
 from hubexpert.records import ACCEPTED
 
 

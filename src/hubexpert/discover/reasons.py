@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from hubexpert.escape import clean
+from hubexpert.escape import brief
 
 Code = Literal[
     "other-base",
@@ -67,11 +67,6 @@ class Reason(NamedTuple):
 
     code: Code
     sentence: str
-
-
-def brief(text: object) -> str:
-    """A stranger's text as a part of a sentence."""
-    return clean(text, longest=80)
 
 
 def last_part(module: str) -> str:

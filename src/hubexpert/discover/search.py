@@ -12,9 +12,9 @@ from hubexpert.discover.aliases import (
     short_name,
     split_base,
 )
-from hubexpert.discover.verdict import CONFIG_FILE
 from hubexpert.errors import HubExpertError
 from hubexpert.escape import clean
+from hubexpert.kinds import CONFIG_FILE
 
 HITS = 100  # models that a search looks at, most downloaded first
 

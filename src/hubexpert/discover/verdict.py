@@ -8,14 +8,15 @@ from hubexpert.discover.aliases import same_base
 from hubexpert.discover.config import config_rank, config_reasons
 from hubexpert.discover.family import Family
 from hubexpert.discover.header import header_rank, header_reasons, header_targets
-from hubexpert.discover.reasons import Reason, brief
+from hubexpert.discover.reasons import Reason
 from hubexpert.discover.remarks import config_remarks
+from hubexpert.escape import brief
 from hubexpert.hub import Listing
-from hubexpert.kinds import kind_of
+from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE, kind_of
 from hubexpert.recipe import DiscoverSection, is_folder
 from hubexpert.records import ACCEPTED, Candidate
 
-CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
+PICKLE_FILE = "adapter_model.bin"
 MAX_SIZE = 2 * 1024**3  # bytes of the weights' file
 UNREAD: Final = object()  # a configuration that is not read yet; None is one whose file says `null`
 

@@ -12,7 +12,8 @@ from hubexpert.examine import Answers, examine, expanded
 from hubexpert.experts.adapted import Adaptation, adapted_nlls
 from hubexpert.experts.ledger import DOWNLOAD, Adapted, Measured, Outcome
 from hubexpert.experts.load import adapter_factors, fetch
-from hubexpert.factors import NAN, WEIGHTS_FILE, Factors, UnusableError, check_fit
+from hubexpert.factors import NAN, Factors, UnusableError, check_fit
+from hubexpert.kinds import WEIGHTS_FILE
 from hubexpert.lm import Lm, encode, precision
 from hubexpert.reading import Lanes, shareable
 from hubexpert.reading.batches import MOST_TOKENS, kind_of_device

@@ -30,8 +30,6 @@ class Holding:
         rows: how many were read.
         shots: how many shots stand in them.
         test: how many held-out examples do.
-        shots_partly: of how many further shots a piece does.
-        test_partly: of how many further held-out examples.
     """
 
     dataset: str
@@ -40,8 +38,6 @@ class Holding:
     rows: int = 0
     shots: int = 0
     test: int = 0
-    shots_partly: int = 0
-    test_partly: int = 0
 
 
 def holdings(
@@ -77,8 +73,6 @@ def holdings(
                 both.rows,
                 shots=sum(index < len(shots) for index in both.verbatim),
                 test=sum(index >= len(shots) for index in both.verbatim),
-                shots_partly=sum(index < len(shots) for index in both.partial),
-                test_partly=sum(index >= len(shots) for index in both.partial),
             )
         )
     return tuple(found)

@@ -14,16 +14,8 @@ from hubexpert import hub
 from hubexpert.conversion import MAX_RANK, convert
 from hubexpert.discover.verdict import scan_reasons
 from hubexpert.errors import HubExpertError, first_line
-from hubexpert.factors import (
-    CONFIG_FILE,
-    PREFIX,
-    WEIGHTS_FILE,
-    Factors,
-    UnusableError,
-    read_config,
-    read_factors,
-)
-from hubexpert.kinds import kind_of
+from hubexpert.factors import PREFIX, Factors, UnusableError, read_config, read_factors
+from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE, kind_of
 from hubexpert.records import Source
 from hubexpert.workspace import METHOD
 

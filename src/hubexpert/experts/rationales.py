@@ -5,9 +5,10 @@ import re
 from collections.abc import Sequence
 
 from hubexpert.experts.explanation import read_explanation
+from hubexpert.filled import prompt
 from hubexpert.records import Example, Rationales, Reply
 from hubexpert.teacher import Teacher, ask
-from hubexpert.teacher.prompts import mark, question
+from hubexpert.teacher.mark import mark
 from hubexpert.workspace import Journal
 
 MOST_WORDS = 25  # of a bare output; longer ones say enough by themselves
@@ -58,7 +59,7 @@ def rationale_prompt(example: Example) -> str:
         "choices": example.choices,
         "answer": example.output,
     }
-    return question("rationale.jinja", facts)
+    return prompt("rationale.jinja", facts)
 
 
 def _mark(example: Example) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from hubexpert import lm
 from hubexpert.lm import Lm
 from hubexpert.overlap import Words, words
+from hubexpert.prompt import prompt_text
 from hubexpert.records import Example
 
 MOST = 16  # inputs that are asked for
@@ -109,7 +110,7 @@ def longest_run(first: Sequence[str], second: Sequence[str]) -> int:
 
 def _open_turn(tokenizer: Any, example: Example) -> list[int]:
     """The token ids of the prompt up to the end of the input."""
-    text = lm.prompt_text(tokenizer, example)
+    text = prompt_text(tokenizer, example)
     end = text.rfind(example.input.strip())
     ids: list[int] = tokenizer(text[: end + len(example.input.strip())], add_special_tokens=False).input_ids
     return ids

@@ -14,6 +14,7 @@ from hubexpert.experts.select import ranks
 from hubexpert.lm import Lm
 from hubexpert.overlap import words
 from hubexpert.progress import track
+from hubexpert.prompt import user_turn
 from hubexpert.records import Example, Source
 
 FREE = 5  # words of a gold output that stand nowhere in the prompt: nobody guesses them
@@ -148,7 +149,7 @@ def free(examples: Sequence[Example]) -> set[Example]:
     return {
         example
         for example, output in outputs.items()
-        if often[output] == 1 and len(set(output) - set(words(lm.user_turn(example)))) >= FREE
+        if often[output] == 1 and len(set(output) - set(words(user_turn(example)))) >= FREE
     }
 
 

@@ -7,7 +7,6 @@ wrong is raised as `HubExpertError` with a fix; as `SourceError` where only one 
 from hubexpert.hub.cache import cache_folder, identity, kept
 from hubexpert.hub.calls import SourceError, endpoint, offline, show_progress
 from hubexpert.hub.card import card_fault
-from hubexpert.hub.changes import FileChange
 from hubexpert.hub.datasets import DatasetListing, look_dataset, search_datasets
 from hubexpert.hub.fetch import Header, assets, cached, download, forget, read_json, read_text, snapshot, weights_header
 from hubexpert.hub.folders import Kept, is_safe, keep_folder, kept_file, kept_folder
@@ -25,7 +24,8 @@ from hubexpert.hub.jobs import (
     own_namespace,
     start_job,
 )
-from hubexpert.hub.look import Listing, ModelPage, look, model_pages, resolve, search, see_open
+from hubexpert.hub.listing import Listing
+from hubexpert.hub.look import look, model_pages, resolve, search, see_open
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.publishing import Comparison, compare, publish
 from hubexpert.hub.rights import require_token, token
@@ -40,13 +40,11 @@ __all__ = [
     "Comparison",
     "CursorError",
     "DatasetListing",
-    "FileChange",
     "Head",
     "Header",
     "Job",
     "Kept",
     "Listing",
-    "ModelPage",
     "Pace",
     "SourceError",
     "Spread",

@@ -11,7 +11,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from hubexpert.frontmatter import plain
 from hubexpert.hub.calls import SourceError, call
 from hubexpert.hub.license import stated_license
-from hubexpert.hub.look import COMMIT, count, text
+from hubexpert.hub.listing import COMMIT, count, text
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import get_json, page
 from hubexpert.records import Source

@@ -21,7 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from hubexpert.errors import HubExpertError, first_line
 from hubexpert.hub.calls import SourceError, call
-from hubexpert.hub.look import COMMIT
+from hubexpert.hub.listing import COMMIT
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import read
 from hubexpert.records import Source

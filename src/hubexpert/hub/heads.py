@@ -10,7 +10,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from hubexpert.frontmatter import plain
 from hubexpert.hub.calls import SourceError, call
 from hubexpert.hub.license import stated_license
-from hubexpert.hub.look import COMMIT, identified, text
+from hubexpert.hub.listing import COMMIT, identified, text
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import get_json, page
 from hubexpert.records import Source

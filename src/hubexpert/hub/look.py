@@ -1,71 +1,29 @@
 """What the Hub says about repositories: pages of models, one model, the commit behind a name."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, constants
-from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported at run time only
 
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.cache import in_cache
 from hubexpert.hub.calls import TIMEOUT, SourceError, call
 from hubexpert.hub.license import card_license, stated_license
+from hubexpert.hub.listing import COMMIT, Listing, listing
 from hubexpert.hub.pace import Pace
 from hubexpert.hub.web import LONGEST, get_json, pages, read
+from hubexpert.kinds import CONFIG_FILE
 from hubexpert.records import Source
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 # Not `cardData`, which may be large: the tags say the same but for the name of a licence that has no id.
 FULL = ("author", "config", "downloads", "gated", "lastModified", "likes", "private", "sha", "siblings", "tags")
 BRIEF = ("downloads", "lastModified", "sha")
 SORTS = {"downloads": "downloads", "modified": "lastModified"}
-WEIGHTS_FILE = "adapter_model.safetensors"
-MOST = 50  # names of one kind that are read from one repository's tags
-NAME = 300  # characters of such a name
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What the Hub says about a model.
-
-    Attributes:
-        source: the model at its present commit.
-        base: the base that its `adapter_config.json` names, as the Hub has read it.
-        bases: what its card names as its base: (relation, base), the relation `adapter`, `finetune`, `quantized`,
-            `merge` or, where the Hub tells none, empty.
-        files: the paths of its files.
-        datasets: the datasets that its card cites.
-        license_id: the licence's id; `other` where `source` may tell a name.
-        sizes: bytes of its files, as far as they are told; none where only a listing was asked.
-        issues: what the Hub's scans object to: (file, level), the level one of unsafe, malicious, suspicious, caution;
-            None where only a listing was asked.
-    """
-
-    source: Source
-    base: str | None
-    bases: tuple[tuple[str, str], ...]
-    files: tuple[str, ...]
-    datasets: tuple[str, ...]
-    author: str | None
-    last_modified: str | None
-    downloads: int
-    likes: int
-    gated: bool
-    private: bool
-    license_id: str | None = None
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    issues: tuple[tuple[str, str], ...] | None = None
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of its adapter's weights, where they are told."""
-        return self.sizes.get(WEIGHTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -128,7 +86,7 @@ def look(repo: str, revision: str | None = None, *, pace: Pace | None = None) ->
     asked = [("blobs", "true"), ("securityStatus", "true")]
     address = f"{constants.ENDPOINT}/api/models/{repo}{at}"
     raw, _ = get_json(address, repo, pace=pace or Pace(), parameters=asked)
-    found = _listing(raw) if isinstance(raw, dict) else None
+    found = listing(raw) if isinstance(raw, dict) else None
     if found is None:
         raise SourceError(f"{repo} has no commit.", fix="leave it out", kind="missing")
     return found
@@ -146,7 +104,7 @@ def see_open(source: Source, *, pace: Pace) -> None:
 
 
 def _listings(entries: Sequence[Mapping[str, Any]]) -> tuple[Listing, ...]:
-    return tuple(listing for entry in entries if (listing := _listing(entry)))
+    return tuple(found for entry in entries if (found := listing(entry)))
 
 
 def resolve(
@@ -170,7 +128,7 @@ def resolve(
     except SourceError:
         raise
     except HubExpertError:
-        snapshot = card or in_cache(repo, repo_type, revision, "config.json", "adapter_config.json")
+        snapshot = card or in_cache(repo, repo_type, revision, "config.json", CONFIG_FILE)
         if snapshot is None or not (pinned or constants.is_offline_mode()):
             raise  # a branch in the cache may have moved on the Hub: that is for offline mode only
         license_ = card_license(card) if card else None
@@ -199,84 +157,6 @@ def _cards_read(repo: str) -> Iterator[None]:
         yield
     except (AttributeError, KeyError, TypeError) as error:
         raise SourceError(f"The metadata of {repo} cannot be read.", fix="correct its card", kind="broken") from error
-
-
-def identified(raw: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The name and the commit of an entry of the Hub's API; None where it has no commit or its name is none."""
-    repo, sha = raw.get("id"), raw.get("sha")
-    if not (isinstance(repo, str) and isinstance(sha, str) and COMMIT.fullmatch(sha)):
-        return None
-    try:
-        validate_repo_id(repo)
-    except HFValidationError:
-        return None
-    return repo, sha
-
-
-def _listing(raw: Mapping[str, Any]) -> Listing | None:
-    """An entry of the Hub's API as a record; None where it has no commit or its name is none."""
-    if (known := identified(raw)) is None:
-        return None
-    repo, sha = known
-    tags = [text(tag) for tag in _sequence(raw.get("tags")) if isinstance(tag, str)]
-    card, config, status = (_mapping(raw.get(key)) for key in ("cardData", "config", "securityRepoStatus"))
-    base = _mapping(config.get("peft")).get("base_model_name_or_path")
-    files = {text(file.get("rfilename")): file.get("size") for file in map(_mapping, _sequence(raw.get("siblings")))}
-    author, modified = raw.get("author"), raw.get("lastModified")
-    found = [_mapping(issue) for issue in _sequence(status.get("filesWithIssues"))]
-    return Listing(
-        source=Source(repo=repo, revision=sha, license=stated_license(tags, card)),
-        base=text(base) if isinstance(base, str) and base else None,
-        bases=_bases(tags),
-        files=tuple(files),
-        datasets=_after("dataset:", tags),
-        author=text(author) if isinstance(author, str) else repo.partition("/")[0],
-        last_modified=text(modified) if isinstance(modified, str) else None,
-        downloads=count(raw.get("downloads")) or 0,
-        likes=count(raw.get("likes")) or 0,
-        gated=bool(raw.get("gated")),
-        private=bool(raw.get("private")),
-        license_id=stated_license(tags, {"license": card.get("license")}),
-        sizes={name: size for name, told in files.items() if (size := count(told)) is not None},
-        issues=tuple((text(issue.get("path")), text(issue.get("level"))) for issue in found if issue)
-        if "securityRepoStatus" in raw
-        else None,
-    )
-
-
-def _bases(tags: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(relation, base) of the tags; the tag without a relation only where none has one for that base."""
-    found: dict[str, str] = {}
-    for value in _after("base_model:", tags):
-        relation, _, name = value.partition(":")
-        if relation in ("adapter", "finetune", "quantized", "merge"):
-            found[name] = relation
-        else:
-            found.setdefault(value, "")
-    return tuple((relation, name) for name, relation in found.items())
-
-
-def _after(prefix: str, tags: Sequence[str]) -> tuple[str, ...]:
-    """What follows the prefix, once each, in order; no more than a card has reason to hold."""
-    return tuple(dict.fromkeys(tag[len(prefix) :] for tag in tags if tag.startswith(prefix)))[:MOST]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _sequence(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def count(value: Any) -> int | None:
-    """A number of something as the Hub tells it; None where it is none."""
-    return value if type(value) is int and 0 <= value < 2**63 else None
-
-
-def text(value: Any) -> str:
-    """A stranger's text so that it can be written and sent: cut, and without lone surrogates."""
-    return str(value)[:NAME].encode(errors="replace").decode()
 
 
 def _commit_of(path: Path) -> str:

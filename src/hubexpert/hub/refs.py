@@ -9,7 +9,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from hubexpert.errors import HubExpertError
 from hubexpert.hub.calls import TIMEOUT, SourceError, call
-from hubexpert.hub.look import COMMIT
+from hubexpert.hub.listing import COMMIT
 from hubexpert.hub.rights import WRITE, writing
 
 MAIN = "main"

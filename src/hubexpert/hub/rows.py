@@ -18,8 +18,8 @@ from hubexpert.hub.calls import SourceError
 from hubexpert.records import Source
 
 COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("streaming.py")))
-READING = 40.0  # seconds after which the first rows that were read are enough
-PASSING = 240.0  # seconds after which the rows of a whole split that were read are
+READING = 40.0  # seconds after which the first rows are enough that were read by then
+PASSING = 240.0  # the same of rows that are spread over a split
 STARTING = 50.0  # seconds beyond, for the libraries and the Hub
 MOST_ROWS = 20_000
 # The ML libraries that `datasets` would import where they are installed; rows are plain here.

@@ -1,7 +1,7 @@
 """Open Knowledge, data (Algorithm 2): the rows closest to the shots, without near-duplicates of one another."""
 
-from hubexpert.instructions.duplicates import Deduped, dedup
+from hubexpert.instructions.duplicates import dedup
 from hubexpert.instructions.random_rows import random_rows
-from hubexpert.instructions.selected import RowAccess, example_text, select
+from hubexpert.instructions.selected import example_text, select
 
-__all__ = ["Deduped", "RowAccess", "dedup", "example_text", "random_rows", "select"]
+__all__ = ["dedup", "example_text", "random_rows", "select"]

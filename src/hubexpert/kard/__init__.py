@@ -8,7 +8,7 @@ from hubexpert.kard.lessons import Retrieve, fitted_passages, lessons, with_pass
 from hubexpert.kard.rationales import rationales
 from hubexpert.kard.report import kard_report, reasoning_cost, retrieval_score, stated
 from hubexpert.kard.verifier import verified
-from hubexpert.kard.vote import vote, voted
+from hubexpert.kard.vote import voted
 
 __all__ = [
     "Retrieve",
@@ -20,7 +20,6 @@ __all__ = [
     "retrieval_score",
     "stated",
     "verified",
-    "vote",
     "voted",
     "with_passages",
 ]

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hubexpert.errors import HubExpertError
-from hubexpert.lm import encode, options
+from hubexpert.lm import encode
+from hubexpert.prompt import options
 from hubexpert.records import Example, TrainingExample
 
 Retrieve = Callable[[list[str]], list[list[str]]]  # queries -> the passages of each, the best first

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from hubexpert.answers.normal import normal
 from hubexpert.errors import HubExpertError
+from hubexpert.filled import prompt
 from hubexpert.kard.reading import read_rationale
 from hubexpert.recipe import KardSection
 from hubexpert.records import Distilled, Example, Reply, TeacherCounts
 from hubexpert.teacher import Teacher, ask
 from hubexpert.teacher.bounds import TRIAL, of_no_use, tell_cost
-from hubexpert.teacher.prompts import mark, question
+from hubexpert.teacher.mark import mark
 from hubexpert.workspace import Journal
 
 SHOWN = 4  # examples with a rationale of their own, in a question
@@ -77,7 +78,7 @@ def kard_prompt(example: Example, shown: Sequence[Example] = ()) -> tuple[str, s
         "answer": example.output,
     }
     made = mark(json.dumps(facts, sort_keys=True, ensure_ascii=False))
-    return question("kard.jinja", {**facts, "mark": made}), made
+    return prompt("kard.jinja", {**facts, "mark": made}), made
 
 
 def _shown(shot: Example) -> str:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from hubexpert.answers.choices import TRUTHS, opposite
 from hubexpert.answers.normal import normal
-from hubexpert.examine import NEUTRAL
+from hubexpert.examine import NEUTRAL, likeliest
 from hubexpert.lm import Encoded, Lm, encode
-from hubexpert.metrics import choose, exact_match, names_choice
+from hubexpert.metrics import exact_match, names_choice
 from hubexpert.progress import track
-from hubexpert.reading.choices import choice_nlls
 from hubexpert.records import Distilled, Example
 from hubexpert.workspace import Journal, fingerprint
 
@@ -99,11 +98,9 @@ def _answers(example: Example, outputs: dict[str, str], seed: int) -> tuple[str,
 
 def puts_first(model: Lm, rows: Sequence[tuple[Example, str, tuple[str, ...]]]) -> list[bool]:
     """Whether the base puts the gold output first, of each example with a rationale and the answers it could have."""
-    told = choice_nlls(model, [asked(model, *row) for row in rows])[0]
+    told = [asked(model, *row) for row in rows]
     neutral = [asked(model, each.model_copy(update={"input": NEUTRAL}), NEUTRAL, given) for each, _, given in rows]
-    different = list(dict.fromkeys(neutral))  # examples with the same answers have the same priors
-    priors = dict(zip(different, choice_nlls(model, different)[0], strict=True))
-    picked = [choose(nlls, priors[prior]) for nlls, prior in zip(told, neutral, strict=True)]
+    picked = likeliest(model, told, neutral)[0]
     return [bool(exact_match(given[choice], each)) for (each, _, given), choice in zip(rows, picked, strict=True)]
 
 

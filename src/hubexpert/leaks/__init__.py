@@ -1,6 +1,6 @@
 """Rows and examples that hold what the task's shots or held-out examples ask: nothing of them may be trained on."""
 
-from hubexpert.leaks.guard import Guard, Leak, guard, leaks
-from hubexpert.leaks.vectors import NEAR, near
+from hubexpert.leaks.guard import Guard, guard, leaks
+from hubexpert.leaks.vectors import near
 
-__all__ = ["NEAR", "Guard", "Leak", "guard", "leaks", "near"]
+__all__ = ["Guard", "guard", "leaks", "near"]

@@ -1,6 +1,5 @@
 """Discussions and pull requests."""
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -130,14 +129,14 @@ async def _happened(
         with hub_of(request).store.writing() as db:
             repo = repo_of(request, db)
             item = load(db, repo, _number(request))
-            happened = make(item, _speaker(request, db, repo, item, everyone))
+            happened = make(item, _speaker(request, repo, item, everyone))
             append(db, repo, item.num, happened)
             return happened
 
     return JSONResponse({answer: await run_in_threadpool(run)})
 
 
-def _speaker(request: Request, db: sqlite3.Connection, repo: Repo, item: Discussion, everyone: bool) -> str:
+def _speaker(request: Request, repo: Repo, item: Discussion, everyone: bool) -> str:
     access, caller = hub_of(request).access, caller_of(request)
     if everyone or caller.user == item.author:
         return access.speaker(caller, repo)

@@ -40,7 +40,7 @@ _PREFIXED = (
 def model_tags(card: Mapping[str, Any], config: Mapping[str, Any], files: Collection[str], readme: str) -> list[str]:
     """The tags of a model, each once, from its card, its configuration files, its file names and its text."""
     found = [
-        *_libraries(card, config, files),
+        *_libraries(card, config),
         *(tag for tag, name in _MODEL_FILES.items() if any(name.fullmatch(path) for path in files)),
         *strings(config.get("model_type")),
         *strings(card.get("tags")),
@@ -93,7 +93,7 @@ def relation(card: Mapping[str, Any], config: Mapping[str, Any], files: Collecti
     return "finetune"
 
 
-def _libraries(card: Mapping[str, Any], config: Mapping[str, Any], files: Collection[str]) -> Iterator[str]:
+def _libraries(card: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     library = library_name(card, config)
     if library:
         yield library

@@ -14,8 +14,8 @@ from torch import nn
 
 from hubexpert import hub, lm
 from hubexpert.errors import HubExpertError, first_line
-from hubexpert.factors import CONFIG_FILE, PREFIX
-from hubexpert.factors import WEIGHTS_FILE as ADAPTER_FILE
+from hubexpert.factors import PREFIX
+from hubexpert.kinds import CONFIG_FILE, WEIGHTS_FILE
 from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.moe.gate import GatedLinear
 from hubexpert.moe.router import read_router
@@ -127,7 +127,7 @@ def write_lora(wide: Wide, folder: Path, *, base: str, targets: Sequence[str] | 
     for module in wide.a:
         tensors[f"{PREFIX}{module}.lora_A.weight"] = wide.a[module].contiguous()
         tensors[f"{PREFIX}{module}.lora_B.weight"] = wide.b[module].contiguous()
-    save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     config = _config(wide, use_pattern=use_pattern).to_dict()
     config |= {"base_model_name_or_path": base, "inference_mode": True, "peft_type": "LORA"}
     if targets is not None:
@@ -135,6 +135,21 @@ def write_lora(wide: Wide, folder: Path, *, base: str, targets: Sequence[str] | 
     text = json.dumps(config, indent=2, sort_keys=True, default=sorted)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     return wide
+
+
+def fetched(repo_or_folder: str | Path, revision: str | None, *, routed: bool = True) -> tuple[Path, Source | None]:
+    """The folder of a published mixture, downloaded or cached, and where on the Hub it is from; None of a folder.
+
+    Raises:
+        HubExpertError: it cannot be had, or holds no adapter.
+    """
+    folder, source = Path(repo_or_folder), None
+    if not folder.is_dir():
+        source = hub.resolve(str(repo_or_folder), revision=revision)
+        folder = hub.download(source, (CONFIG_FILE, WEIGHTS_FILE, DEFAULT_LOCK, *((ROUTER_FILE,) if routed else ())))
+    if not (folder / CONFIG_FILE).is_file() or not (folder / WEIGHTS_FILE).is_file():
+        raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
+    return folder, source
 
 
 def load(
@@ -158,13 +173,7 @@ def load(
     Raises:
         HubExpertError: the repository or its base cannot be had, or its files are not what `save` writes.
     """
-    folder = Path(repo_or_folder)
-    if not folder.is_dir():
-        source = hub.resolve(str(repo_or_folder), revision=revision)
-        wanted = (CONFIG_FILE, ADAPTER_FILE, DEFAULT_LOCK, *((ROUTER_FILE,) if routed else ()))
-        folder = hub.download(source, wanted)
-    if not (folder / CONFIG_FILE).is_file() or not (folder / ADAPTER_FILE).is_file():
-        raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
+    folder, _ = fetched(repo_or_folder, revision, routed=routed)
     model = base if isinstance(base, nn.Module) else lm.load_lm(find_base(folder, base), device=device).model
     try:
         peft_model = PeftModel.from_pretrained(model, str(folder), adapter_name=NAME, is_trainable=False)

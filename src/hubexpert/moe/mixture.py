@@ -3,12 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubexpert import hub
-from hubexpert.errors import HubExpertError
-from hubexpert.factors import CONFIG_FILE, WEIGHTS_FILE
-from hubexpert.lock import DEFAULT_LOCK
-from hubexpert.moe.adapter import named_base
-from hubexpert.moe.stored import ROUTER_FILE
+from hubexpert.moe.adapter import fetched, named_base
 from hubexpert.records import Source
 
 
@@ -34,11 +29,6 @@ def open_mixture(repo_or_folder: str | Path, *, revision: str | None = None, nam
     Raises:
         HubExpertError: it cannot be had, or holds no adapter.
     """
-    folder, source = Path(repo_or_folder), None
-    if not folder.is_dir():
-        source = hub.resolve(str(repo_or_folder), revision=revision)
-        folder = hub.download(source, (CONFIG_FILE, WEIGHTS_FILE, ROUTER_FILE, DEFAULT_LOCK))
-    if not (folder / CONFIG_FILE).is_file() or not (folder / WEIGHTS_FILE).is_file():
-        raise HubExpertError(f"{repo_or_folder} holds no adapter.", fix="name a repository that hubexpert published")
+    folder, source = fetched(repo_or_folder, revision)
     base, base_revision = named_base(folder)
     return Mixture(folder, name or (source.repo if source else folder.resolve().name), source, base, base_revision)

@@ -5,12 +5,11 @@ from typing import Any
 
 import torch
 
+from hubexpert.answers.normal import UNFINISHED
 from hubexpert.lm import Lm, continuations, encode
 from hubexpert.moe.adapter import gated_layers
 from hubexpert.moe.listen import listening
 from hubexpert.records import Example, TokenShares
-
-UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what a decoder makes of the first bytes of a character
 
 
 def spoken(model: Lm, examples: Sequence[Example], *, max_new_tokens: int) -> tuple[TokenShares, ...]:

@@ -2,11 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubexpert.errors import HubExpertError
-from hubexpert.lock import shortened, unplaced
 from hubexpert.metrics import LIKELIHOOD
 from hubexpert.pipeline.methods import encoder_name
 from hubexpert.pipeline.pool import teacher
@@ -17,7 +15,7 @@ from hubexpert.workspace import METHOD, fingerprint
 if TYPE_CHECKING:
     from hubexpert.kard import Retrieve
     from hubexpert.knowledge import Index
-    from hubexpert.retrieval import Described, Retriever
+    from hubexpert.retrieval import Retriever
 
 RERANKER = "reranker"
 
@@ -240,37 +238,3 @@ def _fitted(project: Project, examples: Sequence[Example], answer: int) -> list[
         each.model_copy(update={"passages": fitted_passages(tokenizer, each, each.passages, within)})
         for each in examples
     ]
-
-
-def made_with(project: Project) -> dict[str, object]:
-    """What the files beside a mixture hang on, beyond what it learns from."""
-    if not reasons(project):
-        return {}
-    kept = {"knowledge": project.knowledge.folder.name, "kard": project.recipe.data.kard}
-    return {**kept, "reranker": reranker(project)}
-
-
-def put_beside(project: Project, folder: Path) -> None:
-    """Write what finds passages again into the folder of the mixture; nothing without the method."""
-    if reasons(project):
-        from hubexpert.retrieval import publish
-
-        publish(_described(project), project.retriever, reranker(project), folder)
-
-
-def _described(project: Project) -> "Described":
-    from hubexpert.retrieval import Described
-
-    recipe, sources = project.recipe, project.knowledge.about.sources
-    model = recipe.data.kard.model
-    assert recipe.data.knowledge is not None  # noqa: S101  the recipe has one where the method is
-    names = tuple(map(unplaced, recipe.data.knowledge.sources))  # no path of this machine is published
-    return Described(
-        sources=tuple(each.model_copy(update={"repo": unplaced(each.repo)}) for each in sources),
-        knowledge=recipe.data.knowledge.model_copy(update={"sources": names}),
-        kard=recipe.data.kard.model_copy(update={"model": model and shortened(model)}),
-        instruction=recipe.task.instruction,
-        longest=longest(project),
-        room=room(project),
-        seed=recipe.seed,
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hubexpert import hub
 from hubexpert.errors import HubExpertError
-from hubexpert.pipeline import kard
+from hubexpert.pipeline import beside, kard
 from hubexpert.pipeline.methods import answer_distances, encoder_of
 from hubexpert.pipeline.pool import select
 from hubexpert.pipeline.project import Project, held_out, task
@@ -35,7 +35,7 @@ def build(project: Project) -> Build:
         "examples": list(trained_on.examples),
         "train": project.recipe.train,
         "seed": project.recipe.seed,
-        **kard.made_with(project),
+        **beside.made_with(project),
     }
     checkpoints = project.workspace.root / CHECKPOINTS / fingerprint(inputs)[:16]
 
@@ -50,7 +50,7 @@ def build(project: Project) -> Build:
                 built = build_mixture(project.model, project.base, selection.chosen, lesson, folder, beacons=beacons)
             except hub.SourceError as error:
                 raise error if error.kind == "failing" else _gone(error) from error
-            kard.put_beside(project, folder)
+            beside.put_beside(project, folder)
             made.append(built.model_copy(update={"files": digests(folder)}))
 
         project.workspace.replace_folder("build", fill)

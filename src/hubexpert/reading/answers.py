@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from transformers import DynamicCache
 
+from hubexpert.answers.normal import UNFINISHED
 from hubexpert.lm import Encoded, Lm
 from hubexpert.reading.lanes import Lanes
-
-UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what the first bytes of a character look like
 
 
 @dataclass

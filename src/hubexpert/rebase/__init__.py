@@ -5,7 +5,6 @@ says what came of each. Rows and replies are strangers' text.
 """
 
 from hubexpert.rebase.harvest import rebase
-from hubexpert.rebase.retrieve import Rows
 from hubexpert.rebase.score import RowVectors, Scores, ShotVectors, score
 
-__all__ = ["RowVectors", "Rows", "Scores", "ShotVectors", "rebase", "score"]
+__all__ = ["RowVectors", "Scores", "ShotVectors", "rebase", "score"]

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hubexpert.filled import prompt
 from hubexpert.rebase.form import OPTIONS, Form
 from hubexpert.records import Example
-from hubexpert.teacher.prompts import mark, question
+from hubexpert.teacher.mark import mark
 from hubexpert.teacher.reply import printable
 
 LONGEST_VALUE = 250  # characters; what is longer is cut
@@ -24,7 +25,7 @@ def transform_prompt(form: Form, values: Mapping[str, str], closeness: Sequence[
         closeness: of each column to the shots.
     """
     facts = facts_of(form, json.dumps(dict(values), ensure_ascii=False))
-    text = question("transform.jinja", {**facts, "row": shown_row(values, closeness)})
+    text = prompt("transform.jinja", {**facts, "row": shown_row(values, closeness)})
     return text, (str(facts["outer"]), str(facts["own"]))
 
 

@@ -46,7 +46,7 @@ from hubexpert.records.knowledge import (
     RetrievalScore,
 )
 from hubexpert.records.mixture import Build, ExpertRecord, Spoken, TokenShares, Tried, Tuning
-from hubexpert.records.record import Record, Refused, Revision, Source
+from hubexpert.records.record import Record, Refused, Source
 from hubexpert.records.report import (
     AblationRow,
     Compared,
@@ -111,7 +111,6 @@ __all__ = [
     "RerankerKind",
     "RerankerRecord",
     "RetrievalScore",
-    "Revision",
     "Row",
     "Score",
     "ScoreTable",

@@ -5,9 +5,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hubexpert.card import SENTENCE, comparison, converted, facts, packages_text, provenance, recipe_text, refusals
+from hubexpert.card import SENTENCE, converted, facts, packages_text, provenance, recipe_text, refusals
 from hubexpert.card_data import added
 from hubexpert.card_kard import reasoned
+from hubexpert.card_systems import comparison
 from hubexpert.contribution_figures import kind_shares
 from hubexpert.escape import clean, lines
 from hubexpert.lock import Lock, taken

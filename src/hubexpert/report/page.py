@@ -2,16 +2,15 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from hubexpert import filled
 from hubexpert.escape import address, clean, shown_name
+from hubexpert.filled import TEMPLATES
 from hubexpert.lock import Lock
-from hubexpert.page import TEMPLATES
 from hubexpert.records import Source
 from hubexpert.report.beside import Beside
 from hubexpert.report.facts import told
@@ -30,26 +29,17 @@ def write_report(lock: Lock, known: Beside, path: Path) -> None:
 def render_report(lock: Lock, known: Beside, drawn: Mapping[str, str]) -> str:
     """The page: a pure function of its arguments; `drawn` are the figures' addresses, as `pictures` gives them."""
     spoken = speech(known.spoken, [expert.source.repo for expert in lock.build.experts])
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=partial(_harmless, endpoint=lock.discovery.endpoint),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     style, script = _style(spoken), (TEMPLATES / SCRIPT).read_text(encoding="utf-8")
-    template = environment.get_template(TEMPLATE)
-    return template.render(
-        told(lock, known),
-        drawn=drawn,
-        spoken=spoken,
-        style=Markup(style),  # noqa: S704 - our own file, and colours
-        script=Markup(script),  # noqa: S704 - our own file
-        style_digest=_digest(style),
-        script_digest=_digest(script),
-    )
+    facts = {
+        **told(lock, known),
+        "drawn": drawn,
+        "spoken": spoken,
+        "style": Markup(style),  # noqa: S704 - our own file, and colours
+        "script": Markup(script),  # noqa: S704 - our own file
+        "style_digest": _digest(style),
+        "script_digest": _digest(script),
+    }
+    return filled.page(TEMPLATE, facts, link=lambda source: _link(source, lock.discovery.endpoint), text=clean)
 
 
 def _style(spoken: Speech) -> str:
@@ -61,13 +51,6 @@ def _style(spoken: Speech) -> str:
 def _digest(text: str) -> str:
     """What a content security policy names the text of a `style` or `script` element by."""
     return b64encode(sha256(text.encode()).digest()).decode()
-
-
-def _harmless(value: object, *, endpoint: str) -> object:
-    """Whatever the template prints: a source as a link, strangers' text on one line, without what has no glyph."""
-    if isinstance(value, Source):
-        return _link(value, endpoint)
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _link(source: Source, endpoint: str) -> Markup:

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,10 @@ def train(
         seed: of what is held out, the order, the candidates drawn and dropout.
         quiet: no progress.
     """
-    by_question: dict[str, list[Pool]] = {}
-    for pool in pools:
-        by_question.setdefault(pool.question, []).append(pool)
-    told = list(by_question.values())
-    shuffled = [told[at] for at in np.random.default_rng([seed, 0]).permutation(len(told))]
-    watching = min(MOST, max(1, int(len(told) * HELD_OUT))) if len(told) >= LEAST else 0
-    held_out, learned_from = (
-        [pool for each in part for pool in each] for part in (shuffled[:watching], shuffled[watching:])
-    )
-    if not learned_from:
+    watching, learning = _parted(pools, seed)
+    if not learning:
         return RerankerRecord(kind=reranker.kind, start=reranker.start)
+    held_out, learned_from = list(chain(*watching)), list(chain(*learning))
     first = replace(reranker, model=copy.deepcopy(reranker.model))
     before = watch(reranker, first, held_out, texts, section, seed)
     losses = _epochs(reranker, first, learned_from, texts, section, checkpoints, seed, quiet)
@@ -72,8 +66,8 @@ def train(
     return RerankerRecord(
         kind=reranker.kind,
         start=reranker.start,
-        questions=len(told) - watching,
-        held_out=watching,
+        questions=len(learning),
+        held_out=len(watching),
         before=before.divergence,
         after=after.divergence,
         carried_before=before.carried,
@@ -81,6 +75,17 @@ def train(
         losses=losses,
         learned=learned,
     )
+
+
+def _parted(pools: Sequence[Pool], seed: int) -> tuple[list[list[Pool]], list[list[Pool]]]:
+    """The pools of each question that is held out, where there are enough, and of each that is learned from."""
+    by_question: dict[str, list[Pool]] = {}
+    for pool in pools:
+        by_question.setdefault(pool.question, []).append(pool)
+    told = list(by_question.values())
+    shuffled = [told[at] for at in np.random.default_rng([seed, 0]).permutation(len(told))]
+    watching = min(MOST, max(1, int(len(told) * HELD_OUT))) if len(told) >= LEAST else 0
+    return shuffled[:watching], shuffled[watching:]
 
 
 def _epochs(

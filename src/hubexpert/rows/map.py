@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hubexpert.figures import ACCENT, PALE, new_figure
+from hubexpert.figures import ACCENT, HARM, PALE, new_figure
 from hubexpert.records import DataMap
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 MOST = 3000  # points that are drawn
-HARM = "#c2410c"  # against ACCENT's blue-green for every kind of colour-blindness
 
 
 def on_plane(shots: Vectors, taken: Vectors, others: Vectors, *, digest: str) -> DataMap:

@@ -3,6 +3,6 @@
 What it replies is untrusted text. What goes wrong is raised as `HubExpertError` with a fix, never with a key.
 """
 
-from hubexpert.teacher.ask import METHOD, Schema, Teacher, ask, unanswered
+from hubexpert.teacher.ask import Teacher, ask
 
-__all__ = ["METHOD", "Schema", "Teacher", "ask", "unanswered"]
+__all__ = ["Teacher", "ask"]

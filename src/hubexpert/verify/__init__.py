@@ -9,7 +9,7 @@ from hubexpert.metrics import OURS
 from hubexpert.recipe import parse_recipe
 from hubexpert.records import Example
 from hubexpert.shots import read_examples
-from hubexpert.verify.check import Check, Outcome, State, state
+from hubexpert.verify.check import Check, state
 from hubexpert.verify.contents import content_checks
 from hubexpert.verify.copy import Copy, fetch, open_copy
 from hubexpert.verify.files import file_checks
@@ -17,7 +17,7 @@ from hubexpert.verify.locked import commit_check, lock_check
 from hubexpert.verify.page import page_checks
 from hubexpert.verify.sources import source_checks
 
-__all__ = ["Check", "Copy", "Outcome", "State", "checked", "open_copy", "state", "verify"]
+__all__ = ["Check", "Copy", "checked", "open_copy", "state", "verify"]
 
 
 def verify(copy: Copy, *, test: Path | None = None, offline: bool = False, quiet: bool = False) -> Iterator[Check]:

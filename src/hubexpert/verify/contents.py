@@ -11,8 +11,9 @@ from safetensors import safe_open
 from hubexpert.assemble import PUBLISHED_FILES
 from hubexpert.discover.config import config_reasons
 from hubexpert.discover.header import header_reasons, matrices
-from hubexpert.discover.reasons import brief, some
+from hubexpert.discover.reasons import some
 from hubexpert.errors import HubExpertError, first_line
+from hubexpert.escape import brief
 from hubexpert.lock import Lock
 from hubexpert.moe.stored import BROKEN, read_stored
 from hubexpert.verify.check import Check, told

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from hubexpert.discover.data.choices import with_choices
 from hubexpert.discover.data.configs import ROLE
-from hubexpert.discover.data.features import row_columns
 from hubexpert.discover.data.naming import LABEL, TEXT, by_name, first_text, is_output, present
 from hubexpert.discover.data.shapes import CHAT, RATIONALE, SHAPES, Shape
 from hubexpert.records import ColumnMap, DatasetConfig
@@ -17,17 +15,9 @@ LANGUAGE = re.compile(
 )
 
 
-def guess(configs: Sequence[DatasetConfig], sample_row: Mapping[str, Any] | None = None) -> ColumnMap | None:
-    """The mapping of the configuration `default`, else of the first that has one; None where none is plausible.
-
-    Args:
-        configs: the dataset's configurations.
-        sample_row: a row of the first of them, for datasets whose columns no card tells.
-    """
+def guess(configs: Sequence[DatasetConfig]) -> ColumnMap | None:
+    """The mapping of the configuration `default`, else of the first that has one; None where none is plausible."""
     ordered = sorted(configs, key=lambda config: config.name != "default")[:TRIED]
-    if sample_row is not None and not any(config.columns for config in ordered):
-        first = ordered[0] if ordered else DatasetConfig(name="")
-        ordered = [first.model_copy(update={"columns": row_columns(sample_row)})]
     for config in ordered:
         found = _mapped(config.columns)
         if found:

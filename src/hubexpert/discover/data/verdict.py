@@ -8,8 +8,7 @@ from hubexpert import hub
 from hubexpert.discover.data.columns import guess
 from hubexpert.discover.data.configs import ROLE, configs
 from hubexpert.discover.data.features import row_columns
-from hubexpert.discover.reasons import brief
-from hubexpert.escape import clean
+from hubexpert.escape import brief, clean
 from hubexpert.recipe import DiscoverSection
 from hubexpert.records import ACCEPTED, ColumnMap, DatasetCandidate, DatasetConfig
 
