@@ -303,6 +303,23 @@ def test_a_missing_build_folder_is_made_again(project: Callable[..., Path]) -> N
     assert (folder / "router.safetensors").stat().st_size > 0
 
 
+def test_a_peer_that_cannot_be_had_is_told_before_anything_is_measured(
+    project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after hours, when its turn comes; nor where only the comparison is left to do."""
+    recipe = project()
+    pipeline.build(pipeline.open_project(recipe, quiet=True))
+    scores = recipe.parent / ".hubexpert" / "scores.json"
+    monkeypatch.setitem(sys.modules, "nevergrad", None)
+    recipe.write_text(recipe.read_text() + "evaluate: {peers: [lorahub]}\n")
+    for left in ("the comparison", "all"):
+        with pytest.raises(HubExpertError, match="nevergrad"):
+            pipeline.evaluate(pipeline.open_project(recipe, quiet=True))
+        assert scores.exists() == (left == "the comparison")
+        assert not (recipe.parent / ".hubexpert" / "evaluation.jsonl").exists()
+        scores.unlink(missing_ok=True)
+
+
 def test_an_adapter_that_makes_the_base_speak_no_numbers_is_refused(pool: None, store: Store, tmp_path: Path) -> None:
     """Finite weights, infinite answers: refused as NaN, never ranked."""
     huge = tiny.rewrite(tiny.lora(tmp_path / "huge", seed=1), lambda tensor: tensor * 1e22)

@@ -91,8 +91,10 @@ def score(project: Project) -> ScoreTable:
         from hubexpert.experts.prior import prior
         from hubexpert.experts.score import context, score_pool, trial
         from hubexpert.measure import check_metric
+        from hubexpert.systems import check_peers
 
         check_metric(work.metric, (*work.shots, *work.test))
+        check_peers(project.recipe.evaluate.peers)
         engine, tokenizer = _engine(project)
         asked = trial(base, work, tokenizer, section, project.recipe.seed)
         ledger = open_ledger(project.shared.journal("scores"), context(asked, engine))
