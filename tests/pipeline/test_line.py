@@ -303,6 +303,16 @@ def test_a_missing_build_folder_is_made_again(project: Callable[..., Path]) -> N
     assert (folder / "router.safetensors").stat().st_size > 0
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"null", b"[]", b'{"inputs": ""', b'{"result": 1}', b"{}"])
+def test_a_damaged_result_is_made_again(damage: bytes, tmp_path: Path) -> None:
+    """Whatever became of the file."""
+    workspace, made = Workspace(tmp_path), Spoken(weights={}, examples=())
+    assert workspace.step("spoken", 1, lambda: made, Spoken) == (made, True)
+    (tmp_path / "spoken.json").write_bytes(damage)
+    assert workspace.step("spoken", 1, lambda: made, Spoken) == (made, True)
+    assert workspace.step("spoken", 1, lambda: made, Spoken) == (made, False)
+
+
 def test_a_peer_that_cannot_be_had_is_told_before_anything_is_measured(
     project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
