@@ -190,7 +190,7 @@ class Workspace:
             yield
 
     def _stored(self, name: str, record: type[R]) -> tuple[str, R] | None:
-        """The fingerprint and result in `<name>.json`; None where there is none, or it is damaged or of an older form."""
+        """The fingerprint and result in `<name>.json`; None where there is none of this form."""
         path = self.root / f"{name}.json"
         if not path.is_file():
             return None

@@ -303,6 +303,16 @@ def test_a_missing_build_folder_is_made_again(project: Callable[..., Path]) -> N
     assert (folder / "router.safetensors").stat().st_size > 0
 
 
+def test_a_training_that_diverges_is_told_and_not_kept(project: Callable[..., Path]) -> None:
+    """It is no mixture; a lower rate makes one."""
+    recipe = project(train={"learning_rate": 1e30})
+    with pytest.raises(HubExpertError, match="diverged") as caught:
+        pipeline.build(pipeline.open_project(recipe, quiet=True))
+    assert "train.learning_rate" in caught.value.fix
+    assert not (recipe.parent / ".hubexpert" / "build").exists()
+    assert not (recipe.parent / ".hubexpert" / "build.json").exists()
+
+
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"null", b"[]", b'{"inputs": ""', b'{"result": 1}', b"{}"])
 def test_a_damaged_result_is_made_again(damage: bytes, tmp_path: Path) -> None:
     """Whatever became of the file."""
