@@ -19,8 +19,23 @@ if TYPE_CHECKING:
 
 
 def discover(project: Project, *, again: bool = False) -> Discovery:
-    """What is out there for the base."""
-    return discover_step(project.recipe, project.shared, again=again, quiet=project.quiet)[0]
+    """What is out there for the base; `again`: the Hub is asked, whatever it said before."""
+    lost = again and not hub.offline() and _lost_one(project)
+    return discover_step(project.recipe, project.shared, again=again, refresh=lost, quiet=project.quiet)[0]
+
+
+def _lost_one(project: Project) -> bool:
+    """Whether an adapter that was chosen cannot be had any longer; only listings read from the beginning leave it out.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached.
+    """
+    from hubexpert.upstream import EXPERT, Upstream, changes, now_all
+
+    before = project.shared.stored("selection", Selection)
+    chosen = [Upstream(EXPERT, source, None) for source in (before.chosen if before else ())]
+    told = zip(chosen, now_all(chosen, hub.Pace(project.quiet)), strict=True)
+    return any(change.kind not in ("moved", "licence") for one, found in told for change in changes(one, found))
 
 
 def teacher(project: Project) -> "Teacher | None":
