@@ -7,7 +7,8 @@ from hubexpert import hub
 from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.pipeline.project import Project, pinned, place, task
-from hubexpert.records import Candidate, Discovery, Rationales, ScoreTable, Selection, Source
+from hubexpert.recipe import is_folder
+from hubexpert.records import Candidate, Data, Discovery, Rationales, ScoreTable, Selection, Source
 from hubexpert.workspace import METHOD
 
 if TYPE_CHECKING:
@@ -20,22 +21,27 @@ if TYPE_CHECKING:
 
 def discover(project: Project, *, again: bool = False) -> Discovery:
     """What is out there for the base; `again`: the Hub is asked, whatever it said before."""
-    lost = again and not hub.offline() and _lost_one(project)
-    return discover_step(project.recipe, project.shared, again=again, refresh=lost, quiet=project.quiet)[0]
+    outdated = again and not hub.offline() and _outdated(project)
+    return discover_step(project.recipe, project.shared, again=again, refresh=outdated, quiet=project.quiet)[0]
 
 
-def _lost_one(project: Project) -> bool:
-    """Whether an adapter that was chosen cannot be had any longer; only listings read from the beginning leave it out.
+def _outdated(project: Project) -> bool:
+    """Whether a chosen adapter cannot be had any longer, or a dataset that rows were taken of is another.
+
+    Only what the Hub says when it is asked from the beginning tells that.
 
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
-    from hubexpert.upstream import EXPERT, Upstream, changes, now_all
+    from hubexpert.upstream import DATASET, EXPERT, Upstream, changes, now_all
 
-    before = project.shared.stored("selection", Selection)
-    chosen = [Upstream(EXPERT, source, None) for source in (before.chosen if before else ())]
-    told = zip(chosen, now_all(chosen, hub.Pace(project.quiet)), strict=True)
-    return any(change.kind not in ("moved", "licence") for one, found in told for change in changes(one, found))
+    chosen, data = project.shared.stored("selection", Selection), project.shared.stored("data", Data)
+    used = [Upstream(EXPERT, source, None) for source in (chosen.chosen if chosen else ())]
+    taken = [use.source for use in (data.datasets if data else ()) if use.taken and not is_folder(use.source.repo)]
+    used += [Upstream(DATASET, source, None) for source in taken]
+    told = zip(used, now_all(used, hub.Pace(project.quiet)), strict=True)
+    found = [(one.role, change.kind) for one, now in told for change in changes(one, now)]
+    return any(role == DATASET or kind not in ("moved", "licence") for role, kind in found)
 
 
 def teacher(project: Project) -> "Teacher | None":
