@@ -90,6 +90,8 @@ def test_missing_shots_file(tmp_path: Path) -> None:
         ('{"instruction": ["x"], "input": "a", "output": "b"}\n', "`instruction` is no text"),
         ('{"input": "a", "output": "b", "choices": ["c", "d"]}\n', "none of its choices"),
         ('{"messages": [{"role": "user", "content": "a"}]}\n', "shots.jsonl:1: `messages`"),
+        (GOOD + '{"input": "a \\ud83d", "output": "b"}\n', "shots.jsonl:3 holds half of a surrogate pair"),
+        ('{"input": "a", "output": "b", "rationale": "\\udc00"}\n', "shots.jsonl:1 holds half of a surrogate pair"),
     ],
 )
 def test_shots_that_are_no_examples(shots: str, sentence: str, tmp_path: Path) -> None:
@@ -109,6 +111,7 @@ def test_shots_that_are_no_examples(shots: str, sentence: str, tmp_path: Path) -
         ({"instruction": "Say hi.", "input": "", "output": "hi"}, ("", "Say hi.", "hi")),
         ({"prompt": "a", "completion": "b"}, ("Sort.", "a", "b")),
         ({"input": "a\u2028b", "target": 4}, ("Sort.", "a\u2028b", "4")),
+        ({"input": "a", "output": "\U0001f600"}, ("Sort.", "a", "\U0001f600")),
         (
             {
                 "messages": [
@@ -158,6 +161,7 @@ def test_unknown_recipe_key_names_the_nearest(tmp_path: Path) -> None:
         (RECIPE.replace("count: 1", "count: 3"), "`experts` is wrong"),
         (RECIPE.replace("toy", "2024-13-45"), "not valid YAML"),
         (RECIPE + "bse: x\n", "unknown key `bse`"),
+        (RECIPE.replace("Sort.", '"\\ud83d\\ude00"'), "`task.instruction` is wrong: it holds half of"),
     ],
 )
 def test_recipes_that_are_none(recipe: str, sentence: str, tmp_path: Path) -> None:

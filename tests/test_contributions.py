@@ -224,6 +224,18 @@ def test_the_expert_that_is_heard_has_the_share(folders: dict[str, Path]) -> Non
     assert by_piece["!"][1] == pytest.approx(0.5 + 0.5 / modules, abs=1e-3)
 
 
+def test_an_expert_on_the_output_layer_is_heard_at_every_token(folders: dict[str, Path], tmp_path: Path) -> None:
+    """Its gate counts like any other, though an answer needs the last token's logits alone."""
+    output = tiny.lora(tmp_path / "output", seed=3, target_modules=["lm_head"])
+    model, example = mixture([folders["useless"], output]), TEST[0]
+    (found,) = spoken(model, [example], max_new_tokens=1)
+    assert len(found.shares) == len(found.tokens)
+    prompt = encode(model.tokenizer, example, "").prompt
+    (answer,) = continuations(model, [prompt], max_new_tokens=1)
+    wanted = torch.stack(list(mean_gates(model, [Encoded(prompt, tuple(answer))]).values())).mean(0)
+    assert torch.tensor(found.shares).mean(0).tolist() == pytest.approx(wanted.tolist(), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "text",
     [

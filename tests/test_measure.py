@@ -127,6 +127,14 @@ def test_choice_names_the_example_without_choices() -> None:
         check_metric("choice", [example("dog", "dog")])
 
 
+def test_a_gold_output_without_a_number_is_told() -> None:
+    """No answer to it could count; numbers pass."""
+    check_metric("number", [example("so 4"), example("5")])
+    with pytest.raises(HubExpertError, match="`number` gives 0 even to the gold output of example 2") as caught:
+        check_metric("number", [example("so 4"), example("none")])
+    assert "task.metric" in caught.value.fix
+
+
 @pytest.mark.parametrize("metric", sorted(OURS))
 def test_what_explains_the_answer_does_not_count(metric: str) -> None:
     """The mixture is trained to answer first and then explain."""

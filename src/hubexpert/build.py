@@ -6,14 +6,16 @@ from pathlib import Path
 from statistics import fmean
 
 from hubexpert import __version__
+from hubexpert.errors import HubExpertError
 from hubexpert.experts.load import adapter_factors
 from hubexpert.lm import Lm
-from hubexpert.moe.adapter import save
+from hubexpert.moe.adapter import gated_layers, save
 from hubexpert.moe.listen import fold_means, mean_gates
 from hubexpert.records import Beacons, Build, ExpertRecord, Source
 from hubexpert.trained import Lesson, encode_lesson, mixture_start, trained
 from hubexpert.workspace import digests
 
+SLOWER = "lower `train.learning_rate`, or name several with `train.folds: 2`, of which the best is taken"
 PACKAGES = ("huggingface-hub", "peft", "safetensors", "torch", "transformers")
 
 
@@ -35,11 +37,17 @@ def build_mixture(
         lesson: what it learns from and how; a killed build goes on from its checkpoints.
         folder: where the published files go.
         beacons: asks the trained mixture how far its answers are from the gold ones.
+
+    Raises:
+        HubExpertError: the training diverged.
     """
     factors = [adapter_factors(source, lambda: model.model) for source in experts]
     start = mixture_start(model, factors, lesson)
     key = ["mixture", [(e.repo, e.revision) for e in experts]]
     with trained(model, start, lesson, "the mixture", key) as made:
+        layers = gated_layers(made.model.model).values()
+        if not all(bool(w.isfinite().all()) for gate, b in layers for w in (gate.weight, gate.router, b.weight)):
+            raise HubExpertError("The training diverged: it ended with weights that are no numbers.", fix=SLOWER)
         means = mean_gates(made.model, encode_lesson(model, lesson))
         told = beacons(made.model) if beacons else None
         fold_means(made.model.model, means)

@@ -40,14 +40,12 @@ def check_metric(metric: str, examples: Sequence[Example]) -> None:
     """
     if metric == LIKELIHOOD:
         _check_choices(examples)
-    if metric in OURS:
-        return
     is_path = "/" in metric or Path(metric).exists()
     close = difflib.get_close_matches(metric, OURS, n=1)
-    if close and not is_path:
+    if close and metric not in OURS and not is_path:
         raise HubExpertError(f"There is no metric `{metric}`.", fix=f"did you mean `{close[0]}`? Change `task.metric`")
-    probes = examples[:PROBED]
-    for index, value in enumerate(_evaluate(metric, [example.output for example in probes], probes)):
+    probes = examples if metric in OURS else examples[:PROBED]
+    for index, value in enumerate(measure(metric, [example.output for example in probes], probes)):
         if value <= 0:
             raise HubExpertError(
                 f"The metric `{metric}` gives 0 even to the gold output of example {index + 1}.", fix=FIX

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from hubexpert.recipe import Recipe, TaskSection
 from hubexpert.records import Example, Record
 from hubexpert.workspace import fingerprint
 
+HALF = re.compile("[\ud800-\udfff]")
+WHOLE = "write the character itself, or both halves of its escape (as in \\ud83d\\ude00)"
 FORMS = "`input` and `output` (or `target`), `prompt` and `completion`, or `messages`"
 
 
@@ -129,12 +132,11 @@ def _example(row: Any, instruction: str, where: str) -> Example:
         raise HubExpertError(f"{where}: `choices` is not a list of texts.", fix='write choices as ["a", "b"]')
     if choices and not names_choice(output, choices):
         raise HubExpertError(f"{where}: the output is none of its choices.", fix="correct `output` or `choices`")
+    rationale = _text(row, ("rationale",), where)
+    if HALF.search("".join((instruction, given, output, rationale, *choices))):
+        raise HubExpertError(f"{where} holds half of a surrogate pair, which is no text.", fix=WHOLE)
     return Example(
-        instruction=instruction,
-        input=given,
-        output=output,
-        rationale=_text(row, ("rationale",), where) or None,
-        choices=tuple(choices),
+        instruction=instruction, input=given, output=output, rationale=rationale or None, choices=tuple(choices)
     )
 
 

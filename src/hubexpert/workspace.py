@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from hubexpert.errors import HubExpertError
 from hubexpert.records import Record
 
@@ -192,12 +190,12 @@ class Workspace:
             yield
 
     def _stored(self, name: str, record: type[R]) -> tuple[str, R] | None:
-        """The fingerprint and result in `<name>.json`; None where there is none or it is of an older form."""
+        """The fingerprint and result in `<name>.json`; None where there is none of this form."""
         path = self.root / f"{name}.json"
         if not path.is_file():
             return None
         try:
             payload = json.loads(path.read_text(encoding="utf-8"))
             return str(payload["inputs"]), record.model_validate(payload["result"])
-        except (json.JSONDecodeError, KeyError, ValidationError):
+        except (ValueError, KeyError, TypeError):  # no UTF-8, no JSON, another record
             return None

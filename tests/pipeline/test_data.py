@@ -4,18 +4,22 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from huggingface_hub import HfApi
 
 from hubexpert import pipeline
 from hubexpert.errors import HubExpertError
 from hubexpert.lock import read_lock
-from hubexpert.records import Data, DataMap, TrainingExample
+from hubexpert.records import Data, DataMap, DatasetUse, Source, TrainingExample
 from hubexpert.workspace import Workspace, fingerprint
 from tests.commands import run
 from tests.pipeline.world import write_jsonl
 from tests.teaching import Answer, Asked, said, teacher_server
+
+if TYPE_CHECKING:
+    from hubexpert.localhub import Store
 
 TOPICS = {"fees": "What is the fee for {}?", "cards": "Where is the card for {}?"}
 THINGS = ("a loan", "my account", "the market", "travel", "a student", "groceries", "a rental car", "the hotel", "fuel")
@@ -51,6 +55,12 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def made(path: Path) -> Data:
     return pipeline.data(pipeline.open_project(path, quiet=True))
+
+
+def found(path: Path) -> list[tuple[str, str | None]]:
+    """Of the datasets, asked for as by a refresh: verdict and commit."""
+    told = pipeline.discover(pipeline.open_project(path, quiet=True), again=True).datasets
+    return [(each.verdict, each.source.revision if each.source else None) for each in told]
 
 
 def of(data: Data, method: str | None) -> list[TrainingExample]:
@@ -151,6 +161,24 @@ def test_random_rows_are_as_many_as_asked_for_and_no_leaks(project: Callable[...
         *range(10)
     }
     assert made(laid_out(project, "again", methods=["random"], rows=5)).examples == found.examples
+
+
+def test_a_refresh_takes_a_dataset_as_it_is_now(project: Callable[..., Path], store: "Store", tmp_path: Path) -> None:
+    """What the Hub said of it before counts for a day, but not where it is another, or gone."""
+    name, rows = "tester/test_rows_that_move", tmp_path / "rows"
+    (rows / "data").mkdir(parents=True)
+    (rows / "README.md").write_text("no licence, so no row is read\n")
+    path = laid_out(project, methods=["random"], datasets=[name])
+    write_jsonl(rows / "data/train.jsonl", [asked("fuel", "fees")])
+    first = Source(repo=name, revision=store.add_folder(name, rows, repo_type="dataset"), repo_type="dataset")
+    assert found(path) == [("license-unknown", first.revision)]
+    use = DatasetUse(source=first, config="default", split="train", read=1, taken={"random": 1})
+    Workspace(path.parent / ".hubexpert").write("data", "", Data(datasets=(use,)))
+    write_jsonl(rows / "data/train.jsonl", [asked("travel", "fees")])
+    second = store.add_folder(name, rows, repo_type="dataset")
+    assert found(path) == [("license-unknown", second)]
+    HfApi().delete_repo(name, repo_type="dataset")
+    assert [verdict for verdict, _ in found(path)] == ["missing"]
 
 
 def test_an_ablation_sets_each_choice_of_data_against_the_shots(project: Callable[..., Path]) -> None:

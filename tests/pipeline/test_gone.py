@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, constants
 
+from hubexpert import pipeline
 from hubexpert.localhub import Store
 from hubexpert.status import status
 from tests import tiny
@@ -22,7 +23,6 @@ def test_a_deleted_expert_is_told_and_taken_from_the_cache(
         store.add_folder(name, tiny.lora(tmp_path / name, seed=seed, base=base))
     recipe = project(
         base=base,
-        discover={"include": [stays, gone]},
         experts={"candidates": 2, "count": 2},
         evaluate={"contributions": 0},
         train={"epochs": 1, "learning_rate": 1e-3, "folds": 0, "shared_rank": 4},
@@ -41,3 +41,7 @@ def test_a_deleted_expert_is_told_and_taken_from_the_cache(
     told = capsys.readouterr().err
     assert f"{gone} does not exist" in told and "not in the cache" in told
     assert f"hubexpert run --recipe {recipe} --refresh" in told
+
+    found = pipeline.discover(pipeline.open_project(recipe, quiet=True), again=True)  # as a refresh does
+    assert [candidate.source.repo for candidate in found.accepted] == [stays]
+    assert run("build", "--recipe", str(recipe), "--quiet") == 0

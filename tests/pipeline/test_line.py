@@ -303,6 +303,43 @@ def test_a_missing_build_folder_is_made_again(project: Callable[..., Path]) -> N
     assert (folder / "router.safetensors").stat().st_size > 0
 
 
+def test_a_training_that_diverges_is_told_and_not_kept(project: Callable[..., Path]) -> None:
+    """It is no mixture; a lower rate makes one."""
+    recipe = project(train={"learning_rate": 1e30})
+    with pytest.raises(HubExpertError, match="diverged") as caught:
+        pipeline.build(pipeline.open_project(recipe, quiet=True))
+    assert "train.learning_rate" in caught.value.fix
+    assert not (recipe.parent / ".hubexpert" / "build").exists()
+    assert not (recipe.parent / ".hubexpert" / "build.json").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"null", b"[]", b'{"inputs": ""', b'{"result": 1}', b"{}"])
+def test_a_damaged_result_is_made_again(damage: bytes, tmp_path: Path) -> None:
+    """Whatever became of the file."""
+    workspace, made = Workspace(tmp_path), Spoken(weights={}, examples=())
+    assert workspace.step("spoken", 1, lambda: made, Spoken) == (made, True)
+    (tmp_path / "spoken.json").write_bytes(damage)
+    assert workspace.step("spoken", 1, lambda: made, Spoken) == (made, True)
+    assert workspace.step("spoken", 1, lambda: made, Spoken) == (made, False)
+
+
+def test_a_peer_that_cannot_be_had_is_told_before_anything_is_measured(
+    project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after hours, when its turn comes; nor where only the comparison is left to do."""
+    recipe = project()
+    pipeline.build(pipeline.open_project(recipe, quiet=True))
+    scores = recipe.parent / ".hubexpert" / "scores.json"
+    monkeypatch.setitem(sys.modules, "nevergrad", None)
+    recipe.write_text(recipe.read_text() + "evaluate: {peers: [lorahub]}\n")
+    for left in ("the comparison", "all"):
+        with pytest.raises(HubExpertError, match="nevergrad"):
+            pipeline.evaluate(pipeline.open_project(recipe, quiet=True))
+        assert scores.exists() == (left == "the comparison")
+        assert not (recipe.parent / ".hubexpert" / "evaluation.jsonl").exists()
+        scores.unlink(missing_ok=True)
+
+
 def test_an_adapter_that_makes_the_base_speak_no_numbers_is_refused(pool: None, store: Store, tmp_path: Path) -> None:
     """Finite weights, infinite answers: refused as NaN, never ranked."""
     huge = tiny.rewrite(tiny.lora(tmp_path / "huge", seed=1), lambda tensor: tensor * 1e22)

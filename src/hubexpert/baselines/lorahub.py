@@ -36,7 +36,7 @@ def lorahub(model: Lm, experts: Sequence[Factors], shots: Sequence[Example], *, 
     Raises:
         HubExpertError: nevergrad is not installed.
     """
-    nevergrad = _nevergrad()
+    nevergrad = searcher()
     wide = _side_by_side(experts)
     encoded = [lm.encode(model.tokenizer, shot, expanded(shot)) for shot in shots]
 
@@ -70,7 +70,12 @@ def _scaled(wide: Wide, weights: Sequence[float]) -> Factors:
     return Factors(wide.a, {module: b * by_owner[wide.owner[module]] for module, b in wide.b.items()})
 
 
-def _nevergrad() -> Any:
+def searcher() -> Any:
+    """The library that searches the weights.
+
+    Raises:
+        HubExpertError: it is not installed.
+    """
     try:
         import nevergrad
     except ImportError as error:

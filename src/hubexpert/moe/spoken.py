@@ -43,7 +43,7 @@ def _shares(model: Lm, tokens: Sequence[int]) -> list[list[float]]:
     gates = {module: gate for module, (gate, _) in gated_layers(model.model).items()}
     heard: list[torch.Tensor] = []  # of every module [batch, tokens, experts]
     with listening(dict(gates), lambda module, x: heard.append(gates[module].gate(x).float())):
-        model.model(input_ids=torch.tensor([tokens], device=model.device), use_cache=False, logits_to_keep=1)
+        model.model(input_ids=torch.tensor([tokens], device=model.device), use_cache=False)
     shares: list[list[float]] = torch.stack(heard).mean(0)[0].tolist()
     return shares
 

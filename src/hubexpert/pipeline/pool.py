@@ -7,7 +7,8 @@ from hubexpert import hub
 from hubexpert.discover import discover_step
 from hubexpert.errors import HubExpertError
 from hubexpert.pipeline.project import Project, pinned, place, task
-from hubexpert.records import Candidate, Discovery, Rationales, ScoreTable, Selection, Source
+from hubexpert.recipe import is_folder
+from hubexpert.records import Candidate, Data, Discovery, Rationales, ScoreTable, Selection, Source
 from hubexpert.workspace import METHOD
 
 if TYPE_CHECKING:
@@ -19,8 +20,28 @@ if TYPE_CHECKING:
 
 
 def discover(project: Project, *, again: bool = False) -> Discovery:
-    """What is out there for the base."""
-    return discover_step(project.recipe, project.shared, again=again, quiet=project.quiet)[0]
+    """What is out there for the base; `again`: the Hub is asked, whatever it said before."""
+    outdated = again and not hub.offline() and _outdated(project)
+    return discover_step(project.recipe, project.shared, again=again, refresh=outdated, quiet=project.quiet)[0]
+
+
+def _outdated(project: Project) -> bool:
+    """Whether a chosen adapter cannot be had any longer, or a dataset that rows were taken of is another.
+
+    Only what the Hub says when it is asked from the beginning tells that.
+
+    Raises:
+        HubExpertError: the Hub cannot be reached.
+    """
+    from hubexpert.upstream import DATASET, EXPERT, Upstream, changes, now_all
+
+    chosen, data = project.shared.stored("selection", Selection), project.shared.stored("data", Data)
+    used = [Upstream(EXPERT, source, None) for source in (chosen.chosen if chosen else ())]
+    taken = [use.source for use in (data.datasets if data else ()) if use.taken and not is_folder(use.source.repo)]
+    used += [Upstream(DATASET, source, None) for source in taken]
+    told = zip(used, now_all(used, hub.Pace(project.quiet)), strict=True)
+    found = [(one.role, change.kind) for one, now in told for change in changes(one, now)]
+    return any(role == DATASET or kind not in ("moved", "licence") for role, kind in found)
 
 
 def teacher(project: Project) -> "Teacher | None":
@@ -91,8 +112,10 @@ def score(project: Project) -> ScoreTable:
         from hubexpert.experts.prior import prior
         from hubexpert.experts.score import context, score_pool, trial
         from hubexpert.measure import check_metric
+        from hubexpert.systems import check_peers
 
         check_metric(work.metric, (*work.shots, *work.test))
+        check_peers(project.recipe.evaluate.peers)
         engine, tokenizer = _engine(project)
         asked = trial(base, work, tokenizer, section, project.recipe.seed)
         ledger = open_ledger(project.shared.journal("scores"), context(asked, engine))

@@ -39,7 +39,9 @@ def evaluate(project: Project) -> Report:
 
     def produce() -> Report:
         from hubexpert.evaluate import compare
+        from hubexpert.systems import check_peers
 
+        check_peers(project.recipe.evaluate.peers)
         if not test:
             return _cross_validated(project)
         return compare(project.model, contest(project), evaluation(project), removed=removed)

@@ -51,7 +51,8 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
             raise HubExpertError(f"{name} has an unknown key `{key}`.", fix=_nearest(first["loc"], name)) from None
         if first["type"] == "missing":
             raise HubExpertError(f"{name} lacks the key `{key}`.", fix=f"add `{key}` to {name}") from None
-        raise HubExpertError(f"{name}: `{key}` is wrong: {first['msg']}.", fix=f"change `{key}` in {name}") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise HubExpertError(f"{name}: `{key}` is wrong: {why}.", fix=f"change `{key}` in {name}") from None
 
 
 def _nearest(location: tuple[int | str, ...], name: str) -> str:

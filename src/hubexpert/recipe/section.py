@@ -1,8 +1,9 @@
 """What every part of the recipe is, and how folders are told from names."""
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 ROWS = (".jsonl", ".jsonl.gz")  # how files of rows end
 Language = Annotated[str, Field(pattern="^[a-z]{2}$", description="ISO 639-1 code")]
@@ -12,6 +13,13 @@ class Section(BaseModel):
     """A frozen part of the recipe; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):  # YAML does not join the halves
+            raise ValueError("it holds half of a surrogate pair: write the character itself, not its escape")
+        return value
 
 
 def is_folder(base: str) -> bool:

@@ -3,11 +3,11 @@
 from hubexpert.lm import Lm
 from hubexpert.systems.form import Contest, Form, System
 from hubexpert.systems.mixtures import ROUTED, random_experts, routed, static
-from hubexpert.systems.peers import peer
+from hubexpert.systems.peers import check_peers, peer
 from hubexpert.systems.singles import best_single_tuned, fresh_lora
 from hubexpert.systems.untrained import base, base_shots, best_single, commonest
 
-__all__ = ["ROUTED", "Contest", "Form", "System", "systems"]
+__all__ = ["ROUTED", "Contest", "Form", "System", "check_peers", "systems"]
 
 
 def systems(model: Lm, contest: Contest) -> tuple[System, ...]:

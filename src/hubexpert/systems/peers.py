@@ -1,16 +1,26 @@
 """Other ways to mix the same experts, on request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from hubexpert.baselines.arrow import arrow
-from hubexpert.baselines.lorahub import lorahub, weighted
+from hubexpert.baselines.lorahub import lorahub, searcher, weighted
 from hubexpert.baselines.x_lora import x_lora
 from hubexpert.lm import Lm
 from hubexpert.recipe import Peer
 from hubexpert.systems.form import Contest, Form, System, factors_of, stored
 from hubexpert.systems.untrained import on_base
 from hubexpert.trained import single_start
+
+
+def check_peers(names: Sequence[Peer]) -> None:
+    """See that all of them can be had here.
+
+    Raises:
+        HubExpertError: a library that one needs is not installed.
+    """
+    if "lorahub" in names:
+        searcher()
 
 
 def peer(model: Lm, contest: Contest, name: Peer) -> System:
