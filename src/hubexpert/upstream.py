@@ -1,7 +1,7 @@
 """What an expert rests on, and what became of it on the Hub since it was pinned."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Literal
 from hubexpert import hub
 from hubexpert.discover.aliases import split_base
 from hubexpert.lock import Lock, taken
-from hubexpert.recipe import is_folder, parse_recipe
+from hubexpert.recipe import Recipe, is_folder, parse_recipe
 from hubexpert.records import Source
 
 BASE, EXPERT, DATASET = "the base", "the expert", "the dataset"
@@ -55,14 +55,18 @@ class Change:
 def upstream(lock: Lock) -> tuple[Upstream, ...]:
     """The base, the experts, and the datasets that rows or passages were taken of; without folders and files."""
     recipe = parse_recipe(lock.recipe, name="the recipe in the lock")
-    experts, data = _asked(recipe.discover.include), recipe.data
-    datasets = _asked((*data.datasets, *(data.knowledge.sources if data.knowledge else ())))
     base = () if is_folder(lock.base.repo) else (Upstream(BASE, lock.base, split_base(recipe.base)[1]),)
-    chosen = (expert.source for expert in lock.build.experts)
+    return (*base, *asked_for(recipe, [expert.source for expert in lock.build.experts], taken(lock)))
+
+
+def asked_for(recipe: Recipe, experts: Iterable[Source], datasets: Iterable[Source]) -> tuple[Upstream, ...]:
+    """Experts and datasets, with the revisions that the recipe asks for."""
+    data = recipe.data
+    models = _asked(recipe.discover.include)
+    rows = _asked((*data.datasets, *(data.knowledge.sources if data.knowledge else ())))
     return (
-        *base,
-        *(Upstream(EXPERT, source, experts.get(source.repo.lower())) for source in chosen),
-        *(Upstream(DATASET, source, datasets.get(source.repo.lower())) for source in taken(lock)),
+        *(Upstream(EXPERT, source, models.get(source.repo.lower())) for source in experts),
+        *(Upstream(DATASET, source, rows.get(source.repo.lower())) for source in datasets),
     )
 
 

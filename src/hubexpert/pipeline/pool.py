@@ -33,12 +33,11 @@ def _outdated(project: Project) -> bool:
     Raises:
         HubExpertError: the Hub cannot be reached.
     """
-    from hubexpert.upstream import DATASET, EXPERT, Upstream, changes, now_all
+    from hubexpert.upstream import DATASET, asked_for, changes, now_all
 
     chosen, data = project.shared.stored("selection", Selection), project.shared.stored("data", Data)
-    used = [Upstream(EXPERT, source, None) for source in (chosen.chosen if chosen else ())]
     taken = [use.source for use in (data.datasets if data else ()) if use.taken and not is_folder(use.source.repo)]
-    used += [Upstream(DATASET, source, None) for source in taken]
+    used = asked_for(project.recipe, chosen.chosen if chosen else (), taken)
     told = zip(used, now_all(used, hub.Pace(project.quiet)), strict=True)
     found = [(one.role, change.kind) for one, now in told for change in changes(one, now)]
     return any(role == DATASET or kind not in ("moved", "licence") for role, kind in found)
