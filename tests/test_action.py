@@ -74,6 +74,30 @@ def test_every_foreign_action_is_pinned_by_its_commit_and_the_same_everywhere() 
     assert all(len(each) == 1 for each in commits.values())
 
 
+def cached(patterns: str, home: Path) -> set[str]:
+    """The files that `actions/cache` packs: what a pattern matches is packed whole, and `!` takes only matches out."""
+    taken: set[Path] = set()
+    for line in patterns.replace("${{ env.HF_HOME || '~/.cache/huggingface' }}", str(home)).splitlines():
+        if line.startswith("!"):
+            taken -= set(Path("/").glob(line[2:]))
+        elif not line.startswith("**"):
+            taken |= set(Path("/").glob(line[1:]))
+    places = [place for each in taken for place in (each, *each.rglob("*"))]
+    return {place.relative_to(home).as_posix() for place in places if place.is_file()}
+
+
+def test_no_token_of_the_machine_is_cached(tmp_path: Path) -> None:
+    """Whoever may open a pull request reads what is cached, and a runner of one's own may be logged in."""
+    for name in ("token", "stored_tokens", "hub/models--a--b/refs/main", "hubexpert/x.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("hf_x")
+    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    caching = [step["with"]["path"] for step in steps if step.get("uses", "").startswith("actions/cache")]
+    assert len(caching) == 2
+    for patterns in caching:
+        assert cached(patterns, tmp_path) == {"hub/models--a--b/refs/main", "hubexpert/x.json"}
+
+
 def test_init_writes_over_no_workflow_unless_told_to(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, file = repository / "expert/hubexpert.yaml", repository / ".github/workflows/hubexpert.yml"
     file.write_text("mine")
