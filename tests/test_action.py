@@ -1,5 +1,6 @@
 """The GitHub Action and its workflows: nothing that actionlint or zizmor object to, and run by `act` as they stand."""
 
+import os
 import re
 import subprocess
 import sysconfig
@@ -96,6 +97,27 @@ def test_no_token_of_the_machine_is_cached(tmp_path: Path) -> None:
     assert len(caching) == 2
     for patterns in caching:
         assert cached(patterns, tmp_path) == {"hub/models--a--b/refs/main", "hubexpert/x.json"}
+
+
+def test_no_code_of_the_repository_is_run(tmp_path: Path) -> None:
+    """A pull request may bring modules that are called as those that are imported."""
+    for name in ("pip", "json", "yaml", "hubexpert"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\nraise SystemExit(9)\n")
+    (tmp_path / "hubexpert.yaml").write_text("base: gpt2\ntask: {name: t, shots: shots.jsonl}\n")
+    (tmp_path / "shots.jsonl").write_text('{"input": "one", "output": "a"}\n{"input": "two", "output": "b"}\n')
+    given = {"VERSION": "--help", "COMMAND": "check", "RECIPE": "hubexpert.yaml", "PUBLISH": "none"}  # installs nothing
+    environment = {**os.environ, **dict.fromkeys(("REPO", "EXTRAS", "DISCOVER", "FORCE", "FLAVOR"), ""), **given}
+    environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
+    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert len(scripts) == 2
+    for script in scripts:
+        done = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert not (tmp_path / "ran").exists(), script
+        assert done.returncode == 0, done.stderr
+    assert "checked" in done.stdout
 
 
 def test_init_writes_over_no_workflow_unless_told_to(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

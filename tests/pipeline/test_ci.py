@@ -152,7 +152,9 @@ def test_a_check_uses_no_token_even_where_the_machine_holds_one(
     HfApi().upload_file(path_or_fileobj=b"{}", path_in_repo="hubexpert.lock", repo_id=repo)
     (tmp_path / "home").mkdir()
     (tmp_path / "home/token").write_text(token)
-    code, _, summary, told = workflow(recipe, "check", HF_HOME=str(tmp_path / "home"), HF_TOKEN=token)
+    code, _, summary, told = workflow(
+        recipe, "check", HF_HOME=str(tmp_path / "home"), HF_TOKEN=token, HUGGING_FACE_HUB_TOKEN=token
+    )
     assert code == 0, told
     assert "nothing built yet" in summary
     code, _, summary, told = workflow(recipe, "rebuild", HF_HOME=str(tmp_path / "home"), HF_TOKEN="")
@@ -190,6 +192,18 @@ def test_what_strangers_text_says_is_no_command_to_github(
     assert any(line.startswith("Error: ") for line in middle)
     assert code == 1
     assert "There is no examples file" in summary
+
+
+def test_what_a_recipe_says_is_no_command_either(workflow: Callable[..., Any], tmp_path: Path) -> None:
+    """A key of it is told in the error, which stands on the page, too."""
+    recipe = tmp_path / "hubexpert.yaml"
+    recipe.write_text('base: gpt2\n"x\\n::warning::mine": 1\ntask: {name: t, shots: s.jsonl}\n')
+    code, output, summary, told = workflow(recipe, "check", GITHUB_ACTIONS="true")
+    first, *middle, last = told.splitlines()
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    assert "::warning::mine`." in middle
+    assert (code, output["changed"]) == (1, "false")
+    assert "has an unknown key" in summary
 
 
 def test_strangers_text_is_shown_as_it_is(tmp_path: Path) -> None:
@@ -230,5 +244,6 @@ def test_the_workflows_identity_is_used_where_there_is_no_token() -> None:
     github = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://example.org"}
     assert with_identity(github, "me/expert") == {"HF_OIDC_RESOURCE": "me/expert"}
     assert with_identity({**github, "HF_TOKEN": "hf_x"}, "me/expert") == {}
+    assert with_identity({**github, "HUGGING_FACE_HUB_TOKEN": "hf_x"}, "me/expert") == {}
     assert with_identity({**github, "HF_OIDC_RESOURCE": "me/other"}, "me/expert") == {}
     assert with_identity({"HF_TOKEN": ""}, "me/expert") == {}

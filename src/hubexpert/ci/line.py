@@ -71,8 +71,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, w
         if known.state == "rebuilt" and fetch_lock(recipe, replace=True):
             known = _status(recipe, *options)
     except HubExpertError as error:
-        told = f"Error: {error.message}\nFix: {error.fix}"
-        return Outcome("failed", trouble=told, remark=told)
+        return failed(error)
     if known.state != "rebuilt":
         return known
     known = _checked(recipe, known)
@@ -85,6 +84,12 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, w
     last = ran.records[-1]
     known = replace(known, verdict=last["verdict"], compared=last.get("compared") or {}, changed=True)
     return known if publish == "none" else _published(recipe, known, create_pr=publish == "pr", force=force)
+
+
+def failed(error: HubExpertError) -> Outcome:
+    """What comes of an error that no command has told."""
+    told = f"Error: {error.message}\nFix: {error.fix}"
+    return Outcome("failed", trouble=told, remark=told)
 
 
 def _status(recipe: Path, *options: str) -> Outcome:

@@ -29,7 +29,7 @@ class Stage:
 def stage(*arguments: str) -> Stage:
     """Run `hubexpert` with these arguments and `--json`; what it tells on stderr is told on ours, as it comes."""
     last: deque[str] = deque(maxlen=MOST)
-    command = [sys.executable, "-m", "hubexpert", *arguments, "--json"]
+    command = [sys.executable, "-P", "-m", "hubexpert", *arguments, "--json"]  # no module of the folder's
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         with subprocess.Popen(
             command, stdout=said, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
