@@ -63,6 +63,11 @@ def test_a_pull_request_gets_no_secret_and_no_right_beyond_reading(repository: P
     assert rebuild["permissions"] == {"contents": "read", "id-token": "write"}
 
 
+def test_workflows_of_two_recipes_do_not_wait_for_each_other(repository: Path) -> None:
+    """GitHub lets one run of a group wait and cancels a second one that waits: it would be that of another recipe."""
+    assert "github.workflow_ref" in workflow(repository)["concurrency"]["group"]  # the file and the branch
+
+
 def test_every_foreign_action_is_pinned_by_its_commit_and_the_same_everywhere() -> None:
     files = [ROOT / "action.yml", ROOT / "templates/rebuild.yml", *(ROOT / ".github/workflows").glob("*.yml")]
     commits: dict[str, set[str]] = {}

@@ -17,7 +17,12 @@ from hubexpert.ci.line import Outcome
 from hubexpert.ci.place import with_identity
 from hubexpert.ci.tell import summary
 from hubexpert.escape import HUB
+from hubexpert.lock import write_lock
+from hubexpert.recipe import read_recipe
+from hubexpert.shots import digest, read_task
 from tests import tiny
+from tests.conftest import READ_TOKEN
+from tests.locks import a_lock
 from tests.pipeline.test_gate import POOR
 from tests.pipeline.world import rows, write_jsonl
 
@@ -177,6 +182,36 @@ def test_another_repository_may_be_named_for_all_that_is_asked_of_the_hub(
     assert "hubexpert.lock is damaged" in summary
     assert recipe.read_text() == before
     assert list(recipe.parent.glob(".*.yaml")) == []
+
+
+def test_a_check_goes_by_what_is_published_not_by_an_older_lock_in_the_repository(
+    project: Callable[..., Path], workflow: Callable[..., Any], store: Any, tmp_path: Path
+) -> None:
+    """Else every pull request would be told that the shots changed since someone committed a lock."""
+    recipe = project()
+    wanted = read_recipe(recipe)
+    found = {name: digest(getattr(read_task(wanted, recipe.parent), name)) for name in ("shots", "test")}
+    lock = a_lock().model_copy(update={"recipe": wanted.model_dump(mode="json"), "digests": found})
+    write_lock(tmp_path / "published/hubexpert.lock", lock)
+    store.add_folder(str(wanted.publish.repo), tmp_path / "published")
+    write_lock(recipe.parent / "hubexpert.lock", lock.model_copy(update={"digests": {**found, "shots": "0"}}))
+    code, _, summary, told = workflow(recipe, "check")
+    assert code == 0, told
+    assert "nothing changes that the expert was built from" in summary
+
+
+def test_a_published_lock_that_may_not_be_read_is_not_taken_for_none(
+    project: Callable[..., Path], workflow: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Where it is gated and the token has no access, each run would build all of it anew."""
+    recipe, repo = project(), f"tester/{tmp_path.name}-project"
+    HfApi().create_repo(repo)
+    HfApi().upload_file(path_or_fileobj=b"{}", path_in_repo="hubexpert.lock", repo_id=repo)
+    HfApi().update_repo_settings(repo, gated="manual")
+    code, _, summary, _ = workflow(recipe, "rebuild", HF_TOKEN=READ_TOKEN)
+    assert code == 1
+    assert "is gated and you have no access" in summary
+    assert not (recipe.parent / "hubexpert.lock").exists()
 
 
 def test_what_strangers_text_says_is_no_command_to_github(

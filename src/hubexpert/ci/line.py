@@ -46,7 +46,7 @@ def check(recipe: Path) -> Outcome:
     """What a rebuild would be for, and whether the shots are sound. Nothing is trained or sent."""
     remark = ""
     try:
-        fetch_lock(recipe)
+        fetch_lock(recipe, replace=True)
     except HubExpertError as error:
         remark = f"What is published was not looked at: {error.message}"
     known = replace(_status(recipe, "--offline"), remark=remark)

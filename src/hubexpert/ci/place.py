@@ -77,7 +77,7 @@ def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
         Whether there is another lock now than before.
 
     Raises:
-        HubExpertError: the recipe cannot be read, or the Hub cannot be reached.
+        HubExpertError: the recipe cannot be read, the Hub cannot be reached, or it does not let this token read it.
     """
     from hubexpert import hub
 
@@ -87,7 +87,7 @@ def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
     try:
         published = hub.download(hub.look(repo).source, [DEFAULT_LOCK]) / DEFAULT_LOCK
     except hub.SourceError as error:
-        if error.kind == "failing":
+        if error.kind != "missing":
             raise
         return False
     text = published.read_text(encoding="utf-8")
