@@ -110,7 +110,13 @@ def test_no_code_of_the_repository_is_run(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("open('ran', 'w')\nraise SystemExit(9)\n")
     (tmp_path / "hubexpert.yaml").write_text("base: gpt2\ntask: {name: t, shots: shots.jsonl}\n")
     (tmp_path / "shots.jsonl").write_text('{"input": "one", "output": "a"}\n{"input": "two", "output": "b"}\n')
-    given = {"VERSION": "--help", "COMMAND": "check", "RECIPE": "hubexpert.yaml", "PUBLISH": "none"}  # installs nothing
+    given = {
+        "VERSION": "--help",
+        "COMMAND": "check",
+        "RECIPE": "hubexpert.yaml",
+        "PUBLISH": "none",
+        "STOP_AFTER": "1h",
+    }  # installs nothing
     environment = {**os.environ, **dict.fromkeys(("REPO", "EXTRAS", "DISCOVER", "FORCE", "FLAVOR"), ""), **given}
     environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
     steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]

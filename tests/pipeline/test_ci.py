@@ -184,6 +184,17 @@ def test_another_repository_may_be_named_for_all_that_is_asked_of_the_hub(
     assert list(recipe.parent.glob(".*.yaml")) == []
 
 
+def test_a_rebuild_ends_before_its_job_does_and_says_so(
+    project: Callable[..., Path], workflow: Callable[..., Any]
+) -> None:
+    """A job that GitHub ends keeps no cache: the next one would begin anew, and never come to an end."""
+    code, output, summary, told = workflow(project(), "rebuild", "--stop-after", "1s")
+    assert (code, output["changed"]) == (1, "false"), told
+    assert "Stopped after 1 s" in told
+    assert "Stopped after 1 s" in summary
+    assert "run it again" in summary
+
+
 def test_a_check_goes_by_what_is_published_not_by_an_older_lock_in_the_repository(
     project: Callable[..., Path], workflow: Callable[..., Any], store: Any, tmp_path: Path
 ) -> None:

@@ -53,7 +53,15 @@ def check(recipe: Path) -> Outcome:
     return known if known.state == "failed" else _checked(recipe, replace(known, state="checked"))
 
 
-def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, where: Sequence[str] = ()) -> Outcome:
+def rebuild(
+    recipe: Path,
+    *,
+    publish: Publishing,
+    discover: bool,
+    force: bool,
+    limit: float | None = None,
+    where: Sequence[str] = (),
+) -> Outcome:
     """Rebuild the expert where it is stale, and publish it. The first command that fails is the last.
 
     Args:
@@ -61,6 +69,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, w
         publish: by a `commit`, by a `pr`, or not at all.
         discover: whether new adapters on the Hub make it stale, too.
         force: publish although the verdict is not `ship`; not what is worse than what is published.
+        limit: seconds, after which `hubexpert run` is stopped.
         where: options of `hubexpert run` for a job of the Hub.
     """
     options = ["--discover"] if discover else []
@@ -78,7 +87,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, w
     if known.state != "rebuilt":
         return known
     # what comes out must not hang on what a cache happens to hold: the Hub is asked again
-    ran = stage("run", "--recipe", str(recipe), "--refresh", "--compare", "published", *where)
+    ran = stage("run", "--recipe", str(recipe), "--refresh", "--compare", "published", *where, limit=limit)
     if ran.code != 0:
         return _failed(known, ran)
     last = ran.records[-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubexpert.cli.options import job_options, output_options, recipe_option
+from hubexpert.cli.options import job_options, output_options, recipe_option, seconds
 from hubexpert.cli.output import Out, printable
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 )
 @click.option("--discover", is_flag=True, help="Rebuild also for new adapters on the Hub.")
 @click.option("--force", is_flag=True, help="Publish although the verdict is not `ship`.")
+@click.option(
+    "--stop-after",
+    "limit",
+    metavar="TIME",
+    callback=lambda _context, _option, given: seconds(given) if given else None,
+    help="Stop the rebuild after a time such as 330m; what it has is kept, and the next one goes on there.",
+)
 @job_options
 @output_options
 @click.pass_context
@@ -39,6 +46,7 @@ def ci(
     publishing: str,
     discover: bool,
     force: bool,
+    limit: int | None,
     on: str | None,
     flavor: str,
     timeout: int,
@@ -56,7 +64,7 @@ def ci(
     where = ["--on", on, "--flavor", flavor, "--timeout", f"{timeout}s"] if on else []
     where += ["--namespace", namespace] if on and namespace else []
     how = cast("Publishing", publishing)
-    rebuilding = partial(rebuild, publish=how, discover=discover, force=force, where=where)
+    rebuilding = partial(rebuild, publish=how, discover=discover, force=force, limit=limit, where=where)
     with unheard(os.environ):
         try:
             outcome = _at_the_hub(
