@@ -142,6 +142,15 @@ def test_init_writes_over_no_workflow_unless_told_to(repository: Path, capsys: p
     assert recipe.read_text().startswith("base: gpt2")  # as it was
 
 
+def test_init_says_so_where_the_branch_is_another(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The workflow would never run for a push, and nothing would tell."""
+    recipe = str(repository / "expert/hubexpert.yaml")
+    for branch, told in (("main", False), ("master", True)):
+        (repository / ".git/HEAD").write_text(f"ref: refs/heads/{branch}\n")
+        assert run("init", "--github", "--recipe", recipe, "--force") == 0
+        assert (f"this branch is {branch}" in capsys.readouterr().err) == told
+
+
 def test_init_writes_recipe_and_workflow_in_one_go(tmp_path: Path) -> None:
     recipe = tmp_path / "hubexpert.yaml"
     assert run("init", "--github", "--base", "gpt2", "--shots", "shots.jsonl", "--recipe", str(recipe)) == 0

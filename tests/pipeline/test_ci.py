@@ -120,6 +120,7 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     assert code == 0, told
     assert output["pr-url"] == f"{os.environ['HF_ENDPOINT']}/{repo}/discussions/1"
     assert output["pr-url"] in summary
+    assert "hubexpert: rebuilt and proposed" in summary
     assert (output["changed"], output["commit-url"]) == ("true", "")
     assert HfApi().model_info(repo).sha == commit
     code, output, summary, told = workflow(recipe, "--force", "--publish", "pr")
