@@ -196,6 +196,16 @@ def test_a_rebuild_ends_before_its_job_does_and_says_so(
     assert "run it again" in summary
 
 
+def test_a_pull_request_to_a_repository_that_is_not_there_is_refused_before_anything_is_trained(
+    project: Callable[..., Path], workflow: Callable[..., Any]
+) -> None:
+    recipe = project()
+    code, _, summary, told = workflow(recipe, "rebuild", "--publish", "pr", "--stop-after", "1s")
+    assert code == 1
+    assert "does not exist" in summary, told
+    assert not (recipe.parent / ".hubexpert").exists()
+
+
 def test_a_check_goes_by_what_is_published_not_by_an_older_lock_in_the_repository(
     project: Callable[..., Path], workflow: Callable[..., Any], store: Any, tmp_path: Path
 ) -> None:

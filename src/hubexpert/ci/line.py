@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubexpert.ci.place import fetch_lock
+from hubexpert.ci.place import fetch_lock, see_repository
 from hubexpert.ci.stage import Stage, stage
 from hubexpert.errors import HubExpertError
 
@@ -79,6 +79,8 @@ def rebuild(
         # a lock that lies in the repository may be older than what was built from it since
         if known.state == "rebuilt" and fetch_lock(recipe, replace=True):
             known = _status(recipe, *options)
+        if known.state == "rebuilt" and publish == "pr":
+            see_repository(recipe)
     except HubExpertError as error:
         return failed(error)
     if known.state != "rebuilt":

@@ -95,3 +95,15 @@ def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
         return False
     write_atomically(lock, text)
     return True
+
+
+def see_repository(recipe: Path) -> None:
+    """See that the repository is there that a pull request is to be opened to; it makes none.
+
+    Raises:
+        HubExpertError: it is not, or the recipe names none.
+    """
+    from hubexpert import hub
+    from hubexpert.publish import rival
+
+    hub.look(rival(read_recipe(recipe)))
