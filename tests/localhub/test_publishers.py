@@ -181,6 +181,14 @@ def test_a_resource_without_such_a_publisher_gets_nothing(hub: str, github: Issu
     assert refusal(hub, github.identity(hub), resource) == "invalid_grant"
 
 
+def test_what_anybody_sends_is_logged_in_short(hub: str, github: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    """Else it would fill the disk that the log lies on."""
+    refusal(hub, github.identity(hub, iss="https://" + "i" * 100_000), "r" * 100_000)
+    (record,) = caplog.records
+    assert "rrr" in record.getMessage() and "iii" in record.getMessage()
+    assert len(record.getMessage()) < 1000
+
+
 def test_requests_of_another_form_are_told_so(hub: str) -> None:
     good = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
