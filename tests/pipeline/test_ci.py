@@ -261,6 +261,8 @@ def test_what_a_recipe_says_is_no_command_either(workflow: Callable[..., Any], t
     assert "::warning::mine`." in middle
     assert (code, output["changed"]) == (1, "false")
     assert "has an unknown key" in summary
+    recipe.unlink()
+    assert f"Fix: hubexpert init --recipe {recipe} " in workflow(recipe, "check")[3]
 
 
 def test_strangers_text_is_shown_as_it_is(tmp_path: Path) -> None:

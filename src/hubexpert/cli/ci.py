@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubexpert.cli.options import job_options, output_options, recipe_option, seconds
-from hubexpert.cli.output import Out, printable
+from hubexpert.cli.output import Out, as_called, printable
 
 if TYPE_CHECKING:
     from hubexpert.ci.line import Outcome
@@ -75,7 +75,7 @@ def ci(
         from hubexpert.ci.tell import outputs, tell, told
 
         if outcome.remark:
-            click.echo(printable(outcome.remark), err=True)
+            click.echo(printable(as_called(outcome.remark, ctx.find_root().info_name, recipe)), err=True)
         for line in told(outcome):
             out.hint(line)
         tell(outcome, recipe, os.environ)
