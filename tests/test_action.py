@@ -1,5 +1,6 @@
 """The GitHub Action and its workflows: nothing that actionlint or zizmor object to, and run by `act` as they stand."""
 
+import os
 import re
 import subprocess
 import sysconfig
@@ -62,6 +63,11 @@ def test_a_pull_request_gets_no_secret_and_no_right_beyond_reading(repository: P
     assert rebuild["permissions"] == {"contents": "read", "id-token": "write"}
 
 
+def test_workflows_of_two_recipes_do_not_wait_for_each_other(repository: Path) -> None:
+    """GitHub lets one run of a group wait and cancels a second one that waits: it would be that of another recipe."""
+    assert "github.workflow_ref" in workflow(repository)["concurrency"]["group"]  # the file and the branch
+
+
 def test_every_foreign_action_is_pinned_by_its_commit_and_the_same_everywhere() -> None:
     files = [ROOT / "action.yml", ROOT / "templates/rebuild.yml", *(ROOT / ".github/workflows").glob("*.yml")]
     commits: dict[str, set[str]] = {}
@@ -74,6 +80,57 @@ def test_every_foreign_action_is_pinned_by_its_commit_and_the_same_everywhere() 
     assert all(len(each) == 1 for each in commits.values())
 
 
+def cached(patterns: str, home: Path) -> set[str]:
+    """The files that `actions/cache` packs: what a pattern matches is packed whole, and `!` takes only matches out."""
+    taken: set[Path] = set()
+    for line in patterns.replace("${{ env.HF_HOME || '~/.cache/huggingface' }}", str(home)).splitlines():
+        if line.startswith("!"):
+            taken -= set(Path("/").glob(line[2:]))
+        elif not line.startswith("**"):
+            taken |= set(Path("/").glob(line[1:]))
+    places = [place for each in taken for place in (each, *each.rglob("*"))]
+    return {place.relative_to(home).as_posix() for place in places if place.is_file()}
+
+
+def test_no_token_of_the_machine_is_cached(tmp_path: Path) -> None:
+    """Whoever may open a pull request reads what is cached, and a runner of one's own may be logged in."""
+    for name in ("token", "stored_tokens", "hub/models--a--b/refs/main", "hubexpert/x.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("hf_x")
+    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    caching = [step["with"]["path"] for step in steps if step.get("uses", "").startswith("actions/cache")]
+    assert len(caching) == 2
+    for patterns in caching:
+        assert cached(patterns, tmp_path) == {"hub/models--a--b/refs/main", "hubexpert/x.json"}
+
+
+def test_no_code_of_the_repository_is_run(tmp_path: Path) -> None:
+    """A pull request may bring modules that are called as those that are imported."""
+    for name in ("pip", "json", "yaml", "hubexpert"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\nraise SystemExit(9)\n")
+    (tmp_path / "hubexpert.yaml").write_text("base: gpt2\ntask: {name: t, shots: shots.jsonl}\n")
+    (tmp_path / "shots.jsonl").write_text('{"input": "one", "output": "a"}\n{"input": "two", "output": "b"}\n')
+    given = {
+        "VERSION": "--help",
+        "COMMAND": "check",
+        "RECIPE": "hubexpert.yaml",
+        "PUBLISH": "none",
+        "STOP_AFTER": "1h",
+    }  # installs nothing
+    environment = {**os.environ, **dict.fromkeys(("REPO", "EXTRAS", "DISCOVER", "FORCE", "FLAVOR"), ""), **given}
+    environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
+    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert len(scripts) == 2
+    for script in scripts:
+        done = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert not (tmp_path / "ran").exists(), script
+        assert done.returncode == 0, done.stderr
+    assert "checked" in done.stdout
+
+
 def test_init_writes_over_no_workflow_unless_told_to(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe, file = repository / "expert/hubexpert.yaml", repository / ".github/workflows/hubexpert.yml"
     file.write_text("mine")
@@ -83,6 +140,15 @@ def test_init_writes_over_no_workflow_unless_told_to(repository: Path, capsys: p
     assert run("init", "--github", "--recipe", str(recipe), "--force") == 0
     assert file.read_text() != "mine"
     assert recipe.read_text().startswith("base: gpt2")  # as it was
+
+
+def test_init_says_so_where_the_branch_is_another(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The workflow would never run for a push, and nothing would tell."""
+    recipe = str(repository / "expert/hubexpert.yaml")
+    for branch, told in (("main", False), ("master", True)):
+        (repository / ".git/HEAD").write_text(f"ref: refs/heads/{branch}\n")
+        assert run("init", "--github", "--recipe", recipe, "--force") == 0
+        assert (f"this branch is {branch}" in capsys.readouterr().err) == told
 
 
 def test_init_writes_recipe_and_workflow_in_one_go(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from hubexpert import hub
 from hubexpert.assemble import PUBLISHED_FILES, check_files, published_files, write_page
 from hubexpert.errors import HubExpertError
-from hubexpert.escape import plain, shown_name
+from hubexpert.escape import REPO_ID, plain, shown_name
 from hubexpert.licenses import check_licenses
 from hubexpert.lock import DEFAULT_LOCK, Lock, digest_of, holds, titled
 from hubexpert.preview import Preview, preview
@@ -52,9 +52,11 @@ def rival(recipe: Recipe) -> str:
     Raises:
         HubExpertError: the recipe names none.
     """
-    if recipe.publish.repo is None:
+    repo = recipe.publish.repo
+    if repo is None:
         raise HubExpertError("The recipe names nothing published to compare with.", fix="set `publish.repo`")
-    return recipe.publish.repo
+    _check_named(repo)
+    return repo
 
 
 def publish(lock: Lock, folder: Path, wish: Wish, *, private: bool) -> Published:
@@ -136,10 +138,15 @@ def _check_permitted(lock: Lock) -> None:
         )
 
 
+def _check_named(repo: str) -> None:
+    """See that it is the name of a repository, and an owner's."""
+    if "/" not in repo or not REPO_ID.fullmatch(repo):
+        raise HubExpertError(f"{repo!r} names no owner and repository.", fix=f"write it as owner/name: {TARGET}")
+
+
 def _check_target(lock: Lock, repo: str) -> None:
     """See that the repository is named in full, and that no part of the mixture would be written over."""
-    if "/" not in repo:
-        raise HubExpertError(f"{repo!r} names no owner.", fix=f"write it as owner/name: {TARGET}")
+    _check_named(repo)
     parts = (lock.base, *(expert.source for expert in lock.build.experts))
     if repo.casefold() in {part.repo.casefold() for part in parts}:
         raise HubExpertError(f"{repo} is a part of this mixture, which would be written over.", fix=OWN)

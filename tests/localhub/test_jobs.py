@@ -1,6 +1,7 @@
 """Jobs on a Hub of our own: the real client, real processes."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,18 @@ def test_a_job_sees_its_variables_and_this_hub_and_none_of_the_servers_settings(
     ended = alice.wait_for_job(job.id)
     assert (ended.status.stage, ended.docker_image, ended.flavor) == ("COMPLETED", "python:3.11", "local")
     assert "hidden" not in repr([ended, *alice.list_jobs(namespace="alice")])
+
+
+def test_a_job_finds_a_hub_that_listens_on_ipv6(tmp_path: Path) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    with LocalHub(tmp_path / "hub", tokens=TOKENS, jobs=True, host="::1") as hub:
+        alice = HfApi(endpoint=hub.endpoint, token="hf_alice")
+        job = a_job(alice, 'echo "$HF_ENDPOINT"')
+        assert list(alice.fetch_job_logs(job_id=job.id, follow=True)) == [hub.endpoint]
 
 
 def test_what_a_job_installs_goes_with_it_and_leaves_the_servers_packages_as_they_are(

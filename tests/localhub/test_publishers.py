@@ -1,5 +1,6 @@
 """Trusted publishers: a workflow's identity for a token, and what that token may do."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,6 +181,14 @@ def test_a_resource_without_such_a_publisher_gets_nothing(hub: str, github: Issu
     assert refusal(hub, github.identity(hub), resource) == "invalid_grant"
 
 
+def test_what_anybody_sends_is_logged_in_short(hub: str, github: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    """Else it would fill the disk that the log lies on."""
+    refusal(hub, github.identity(hub, iss="https://" + "i" * 100_000), "r" * 100_000)
+    (record,) = caplog.records
+    assert "rrr" in record.getMessage() and "iii" in record.getMessage()
+    assert len(record.getMessage()) < 1000
+
+
 def test_requests_of_another_form_are_told_so(hub: str) -> None:
     good = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -187,13 +196,15 @@ def test_requests_of_another_form_are_told_so(hub: str) -> None:
         "subject_token": "x",
         "resource": MINE,
     }
-    for changed, error in (
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"grant_type": "refresh_token"}, "unsupported_grant_type"),
         ({"subject_token_type": "x"}, "invalid_request"),
         ({"subject_token": None}, "invalid_request"),
         ({"resource": 1}, "invalid_request"),
-    ):
-        answer = get_session().post(f"{hub}/oauth/token", json={**good, **changed})
+        ({"subject_token": "\ud800.x.y"}, "invalid_grant"),
+    ]
+    for changed, error in cases:
+        answer = get_session().post(f"{hub}/oauth/token", content=json.dumps({**good, **changed}))
         assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
@@ -215,8 +226,9 @@ def test_an_issuer_that_describes_another_or_is_away_vouches_for_nothing(tmp_pat
     with issuer() as github:
         Store(tmp_path / "hub").add_folder(MINE, write_folder(tmp_path / "f", {"a.txt": "a"}))
         with LocalHub(tmp_path / "hub", publishers=[Publisher(MINE, github.address, CLAIMS)]) as running:
-            for described in ({"issuer": "https://example.org"}, {"jwks_uri": "http://example.org/keys"}):
-                before, github.describes = github.describes, {**github.describes, **described}
+            keys = ("http://example.org/keys", "https://example.org/\n", "https://[", 1)
+            for name, told in (("issuer", "https://example.org"), *(("jwks_uri", each) for each in keys)):
+                before, github.describes = github.describes, {**github.describes, name: told}
                 assert refusal(running.endpoint, github.identity(running.endpoint)) == "invalid_grant"
                 github.describes = before
             github.shutdown()

@@ -17,7 +17,12 @@ from hubexpert.ci.line import Outcome
 from hubexpert.ci.place import with_identity
 from hubexpert.ci.tell import summary
 from hubexpert.escape import HUB
+from hubexpert.lock import write_lock
+from hubexpert.recipe import read_recipe
+from hubexpert.shots import digest, read_task
 from tests import tiny
+from tests.conftest import READ_TOKEN
+from tests.locks import a_lock
 from tests.pipeline.test_gate import POOR
 from tests.pipeline.world import rows, write_jsonl
 
@@ -115,6 +120,7 @@ def test_changed_shots_are_rebuilt_and_published_and_then_nothing_is_to_do(
     assert code == 0, told
     assert output["pr-url"] == f"{os.environ['HF_ENDPOINT']}/{repo}/discussions/1"
     assert output["pr-url"] in summary
+    assert "hubexpert: rebuilt and proposed" in summary
     assert (output["changed"], output["commit-url"]) == ("true", "")
     assert HfApi().model_info(repo).sha == commit
     code, output, summary, told = workflow(recipe, "--force", "--publish", "pr")
@@ -152,7 +158,9 @@ def test_a_check_uses_no_token_even_where_the_machine_holds_one(
     HfApi().upload_file(path_or_fileobj=b"{}", path_in_repo="hubexpert.lock", repo_id=repo)
     (tmp_path / "home").mkdir()
     (tmp_path / "home/token").write_text(token)
-    code, _, summary, told = workflow(recipe, "check", HF_HOME=str(tmp_path / "home"), HF_TOKEN=token)
+    code, _, summary, told = workflow(
+        recipe, "check", HF_HOME=str(tmp_path / "home"), HF_TOKEN=token, HUGGING_FACE_HUB_TOKEN=token
+    )
     assert code == 0, told
     assert "nothing built yet" in summary
     code, _, summary, told = workflow(recipe, "rebuild", HF_HOME=str(tmp_path / "home"), HF_TOKEN="")
@@ -177,6 +185,57 @@ def test_another_repository_may_be_named_for_all_that_is_asked_of_the_hub(
     assert list(recipe.parent.glob(".*.yaml")) == []
 
 
+def test_a_rebuild_ends_before_its_job_does_and_says_so(
+    project: Callable[..., Path], workflow: Callable[..., Any]
+) -> None:
+    """A job that GitHub ends keeps no cache: the next one would begin anew, and never come to an end."""
+    code, output, summary, told = workflow(project(), "rebuild", "--stop-after", "1s")
+    assert (code, output["changed"]) == (1, "false"), told
+    assert "Stopped after 1 s" in told
+    assert "Stopped after 1 s" in summary
+    assert "run it again" in summary
+
+
+def test_a_pull_request_to_a_repository_that_is_not_there_is_refused_before_anything_is_trained(
+    project: Callable[..., Path], workflow: Callable[..., Any]
+) -> None:
+    recipe = project()
+    code, _, summary, told = workflow(recipe, "rebuild", "--publish", "pr", "--stop-after", "1s")
+    assert code == 1
+    assert "does not exist" in summary, told
+    assert not (recipe.parent / ".hubexpert").exists()
+
+
+def test_a_check_goes_by_what_is_published_not_by_an_older_lock_in_the_repository(
+    project: Callable[..., Path], workflow: Callable[..., Any], store: Any, tmp_path: Path
+) -> None:
+    """Else every pull request would be told that the shots changed since someone committed a lock."""
+    recipe = project()
+    wanted = read_recipe(recipe)
+    found = {name: digest(getattr(read_task(wanted, recipe.parent), name)) for name in ("shots", "test")}
+    lock = a_lock().model_copy(update={"recipe": wanted.model_dump(mode="json"), "digests": found})
+    write_lock(tmp_path / "published/hubexpert.lock", lock)
+    store.add_folder(str(wanted.publish.repo), tmp_path / "published")
+    write_lock(recipe.parent / "hubexpert.lock", lock.model_copy(update={"digests": {**found, "shots": "0"}}))
+    code, _, summary, told = workflow(recipe, "check")
+    assert code == 0, told
+    assert "nothing changes that the expert was built from" in summary
+
+
+def test_a_published_lock_that_may_not_be_read_is_not_taken_for_none(
+    project: Callable[..., Path], workflow: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Where it is gated and the token has no access, each run would build all of it anew."""
+    recipe, repo = project(), f"tester/{tmp_path.name}-project"
+    HfApi().create_repo(repo)
+    HfApi().upload_file(path_or_fileobj=b"{}", path_in_repo="hubexpert.lock", repo_id=repo)
+    HfApi().update_repo_settings(repo, gated="manual")
+    code, _, summary, _ = workflow(recipe, "rebuild", HF_TOKEN=READ_TOKEN)
+    assert code == 1
+    assert "is gated and you have no access" in summary
+    assert not (recipe.parent / "hubexpert.lock").exists()
+
+
 def test_what_strangers_text_says_is_no_command_to_github(
     project: Callable[..., Path], workflow: Callable[..., Any]
 ) -> None:
@@ -190,6 +249,20 @@ def test_what_strangers_text_says_is_no_command_to_github(
     assert any(line.startswith("Error: ") for line in middle)
     assert code == 1
     assert "There is no examples file" in summary
+
+
+def test_what_a_recipe_says_is_no_command_either(workflow: Callable[..., Any], tmp_path: Path) -> None:
+    """A key of it is told in the error, which stands on the page, too."""
+    recipe = tmp_path / "hubexpert.yaml"
+    recipe.write_text('base: gpt2\n"x\\n::warning::mine": 1\ntask: {name: t, shots: s.jsonl}\n')
+    code, output, summary, told = workflow(recipe, "check", GITHUB_ACTIONS="true")
+    first, *middle, last = told.splitlines()
+    assert last == f"::{first.removeprefix('::stop-commands::')}::"
+    assert "::warning::mine`." in middle
+    assert (code, output["changed"]) == (1, "false")
+    assert "has an unknown key" in summary
+    recipe.unlink()
+    assert f"Fix: hubexpert init --recipe {recipe} " in workflow(recipe, "check")[3]
 
 
 def test_strangers_text_is_shown_as_it_is(tmp_path: Path) -> None:
@@ -230,5 +303,6 @@ def test_the_workflows_identity_is_used_where_there_is_no_token() -> None:
     github = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://example.org"}
     assert with_identity(github, "me/expert") == {"HF_OIDC_RESOURCE": "me/expert"}
     assert with_identity({**github, "HF_TOKEN": "hf_x"}, "me/expert") == {}
+    assert with_identity({**github, "HUGGING_FACE_HUB_TOKEN": "hf_x"}, "me/expert") == {}
     assert with_identity({**github, "HF_OIDC_RESOURCE": "me/other"}, "me/expert") == {}
     assert with_identity({"HF_TOKEN": ""}, "me/expert") == {}

@@ -137,7 +137,9 @@ def test_a_second_comparison_measures_nothing_and_what_cannot_be_compared_is_tol
 def test_a_comparison_needs_a_repository_and_that_is_told_at_the_start(
     project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = project("none", **GOOD, publish={"repo": None})
-    assert run("run", "--recipe", str(recipe), "--compare", "published") == 1
-    assert "names nothing published" in capsys.readouterr().err
-    assert not (recipe.parent / ".hubexpert").exists()
+    ownerless = "names no owner and repository"
+    for repo, why in ((None, "names nothing published"), ("tester", ownerless), ("me/my expert", ownerless)):
+        recipe = project("none", **GOOD, publish={"repo": repo})
+        assert run("run", "--recipe", str(recipe), "--compare", "published") == 1
+        assert why in capsys.readouterr().err
+        assert not (recipe.parent / ".hubexpert").exists()

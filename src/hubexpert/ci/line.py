@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubexpert.ci.place import fetch_lock
+from hubexpert.ci.place import fetch_lock, see_repository
 from hubexpert.ci.stage import Stage, stage
 from hubexpert.errors import HubExpertError
 
@@ -46,14 +46,22 @@ def check(recipe: Path) -> Outcome:
     """What a rebuild would be for, and whether the shots are sound. Nothing is trained or sent."""
     remark = ""
     try:
-        fetch_lock(recipe)
+        fetch_lock(recipe, replace=True)
     except HubExpertError as error:
         remark = f"What is published was not looked at: {error.message}"
     known = replace(_status(recipe, "--offline"), remark=remark)
     return known if known.state == "failed" else _checked(recipe, replace(known, state="checked"))
 
 
-def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, where: Sequence[str] = ()) -> Outcome:
+def rebuild(
+    recipe: Path,
+    *,
+    publish: Publishing,
+    discover: bool,
+    force: bool,
+    limit: float | None = None,
+    where: Sequence[str] = (),
+) -> Outcome:
     """Rebuild the expert where it is stale, and publish it. The first command that fails is the last.
 
     Args:
@@ -61,6 +69,7 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, w
         publish: by a `commit`, by a `pr`, or not at all.
         discover: whether new adapters on the Hub make it stale, too.
         force: publish although the verdict is not `ship`; not what is worse than what is published.
+        limit: seconds, after which `hubexpert run` is stopped.
         where: options of `hubexpert run` for a job of the Hub.
     """
     options = ["--discover"] if discover else []
@@ -70,21 +79,28 @@ def rebuild(recipe: Path, *, publish: Publishing, discover: bool, force: bool, w
         # a lock that lies in the repository may be older than what was built from it since
         if known.state == "rebuilt" and fetch_lock(recipe, replace=True):
             known = _status(recipe, *options)
+        if known.state == "rebuilt" and publish == "pr":
+            see_repository(recipe)
     except HubExpertError as error:
-        told = f"Error: {error.message}\nFix: {error.fix}"
-        return Outcome("failed", trouble=told, remark=told)
+        return failed(error)
     if known.state != "rebuilt":
         return known
     known = _checked(recipe, known)
     if known.state != "rebuilt":
         return known
     # what comes out must not hang on what a cache happens to hold: the Hub is asked again
-    ran = stage("run", "--recipe", str(recipe), "--refresh", "--compare", "published", *where)
+    ran = stage("run", "--recipe", str(recipe), "--refresh", "--compare", "published", *where, limit=limit)
     if ran.code != 0:
         return _failed(known, ran)
     last = ran.records[-1]
     known = replace(known, verdict=last["verdict"], compared=last.get("compared") or {}, changed=True)
     return known if publish == "none" else _published(recipe, known, create_pr=publish == "pr", force=force)
+
+
+def failed(error: HubExpertError) -> Outcome:
+    """What comes of an error that no command has told."""
+    told = f"Error: {error.message}\nFix: {error.fix}"
+    return Outcome("failed", trouble=told, remark=told)
 
 
 def _status(recipe: Path, *options: str) -> Outcome:

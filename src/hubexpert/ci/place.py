@@ -1,6 +1,8 @@
-"""Where a workflow runs: as whom it speaks to the Hub, which repository is meant, the lock that is published there."""
+"""Where a workflow runs: what it is heard of, as whom it speaks to the Hub, which repository is meant, its lock."""
 
 import os
+import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,23 @@ from hubexpert.lock import DEFAULT_LOCK
 from hubexpert.recipe import read_recipe
 from hubexpert.workspace import write_atomically
 
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # variables that the client takes a token from
+
+
+@contextmanager
+def unheard(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let GitHub take no line for a command while the block lasts: names and errors of strangers are told in it.
+
+    Nor after it where it ends in an error, which is told then.
+    """
+    if environment.get("GITHUB_ACTIONS") != "true":
+        yield
+        return
+    mark = secrets.token_hex(16)
+    print(f"::stop-commands::{mark}", file=sys.stderr, flush=True)  # noqa: T201  for GitHub, not for people
+    yield
+    print(f"::{mark}::", file=sys.stderr, flush=True)  # noqa: T201
+
 
 def with_identity(environment: Mapping[str, str], repo: str | None) -> dict[str, str]:
     """What to add to the environment so that the Hub is spoken to without a secret, where the workflow allows that.
@@ -16,7 +35,7 @@ def with_identity(environment: Mapping[str, str], repo: str | None) -> dict[str,
     A token that is given is used. Otherwise, where GitHub lets the job ask for its identity (`id-token: write`), the
     client exchanges it for a token that may write to `repo` alone.
     """
-    given = environment.get("HF_TOKEN") or environment.get("HF_OIDC_RESOURCE")
+    given = any(environment.get(name) for name in (*TOKENS, "HF_OIDC_RESOURCE"))
     if given or repo is None or not environment.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
         return {}
     return {"HF_OIDC_RESOURCE": repo}
@@ -24,7 +43,7 @@ def with_identity(environment: Mapping[str, str], repo: str | None) -> dict[str,
 
 def without_secrets() -> dict[str, str]:
     """What to change in the environment so that no token is sent, whatever the machine holds."""
-    names = ("HF_TOKEN", "HF_OIDC_RESOURCE", "HF_OIDC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    names = (*TOKENS, "HF_OIDC_RESOURCE", "HF_OIDC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     return {**dict.fromkeys(names, ""), "HF_TOKEN_PATH": os.devnull}
 
 
@@ -58,7 +77,7 @@ def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
         Whether there is another lock now than before.
 
     Raises:
-        HubExpertError: the recipe cannot be read, or the Hub cannot be reached.
+        HubExpertError: the recipe cannot be read, the Hub cannot be reached, or it does not let this token read it.
     """
     from hubexpert import hub
 
@@ -68,7 +87,7 @@ def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
     try:
         published = hub.download(hub.look(repo).source, [DEFAULT_LOCK]) / DEFAULT_LOCK
     except hub.SourceError as error:
-        if error.kind == "failing":
+        if error.kind != "missing":
             raise
         return False
     text = published.read_text(encoding="utf-8")
@@ -76,3 +95,15 @@ def fetch_lock(recipe: Path, *, replace: bool = False) -> bool:
         return False
     write_atomically(lock, text)
     return True
+
+
+def see_repository(recipe: Path) -> None:
+    """See that the repository is there that a pull request is to be opened to; it makes none.
+
+    Raises:
+        HubExpertError: it is not, or the recipe names none.
+    """
+    from hubexpert import hub
+    from hubexpert.publish import rival
+
+    hub.look(rival(read_recipe(recipe)))

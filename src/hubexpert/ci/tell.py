@@ -1,9 +1,6 @@
-"""What a workflow is told: outputs for its next steps, a summary for people, and no command by a stranger's text."""
+"""What a workflow is told: outputs for its next steps, and a summary for people."""
 
-import secrets
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,20 +89,6 @@ def cost(recipe: Path) -> dict[str, Any]:
         "trainings": rates * folds + 1,
         "epochs": wanted.train.epochs,
     }
-
-
-@contextmanager
-def unheard(environment: Mapping[str, str]) -> Iterator[None]:
-    """Let GitHub take no line for a command while the block lasts: names and errors of strangers are told in it."""
-    if environment.get("GITHUB_ACTIONS") != "true":
-        yield
-        return
-    mark = secrets.token_hex(16)
-    print(f"::stop-commands::{mark}", file=sys.stderr, flush=True)  # noqa: T201  for GitHub, not for people
-    try:
-        yield
-    finally:
-        print(f"::{mark}::", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _append(file: str, text: str) -> None:

@@ -40,7 +40,7 @@ def init(
         _write_recipe(base, shots, test, name, instruction, recipe, force, out)
         written["recipe"] = str(recipe)
     if github:
-        written["workflow"] = str(_write_workflow(recipe, force))
+        written["workflow"] = str(_write_workflow(recipe, force, out))
     out.records([written])
     out.text("\n".join(written.values()))
     if github:
@@ -71,7 +71,7 @@ def _write_recipe(
             out.hint(f"{given} is not there yet; paths are read from the recipe's folder, {recipe.parent.resolve()}.")
 
 
-def _write_workflow(recipe: Path, force: bool) -> Path:
+def _write_workflow(recipe: Path, force: bool, out: Out) -> Path:
     """Write the workflow into the repository that the recipe lies in, or beside the recipe where that is none.
 
     Raises:
@@ -96,6 +96,10 @@ def _write_workflow(recipe: Path, force: bool) -> Path:
             fix="rename it: letters, digits, - and _",
         )
     write_atomically(workflow, render_workflow(names))
+    head = root / ".git" / "HEAD"
+    branch = head.read_text(encoding="utf-8").strip().partition("refs/heads/")[2] if head.is_file() else ""
+    if branch not in ("", "main"):
+        out.hint(f"The workflow runs for pushes to main, and this branch is {branch}: see `branches` in it.")
     return workflow
 
 

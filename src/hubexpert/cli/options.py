@@ -71,14 +71,14 @@ def job_options(command: F) -> F:
         metavar="TIME",
         default="2h",
         show_default=True,
-        callback=lambda _context, _option, given: _seconds(given),
+        callback=lambda _context, _option, given: seconds(given),
         help="After which the job ends; what it has is kept.",
     )
     payer = click.option("--namespace", metavar="ORG", help="Who pays for the job and keeps its files, instead of you.")
     return on(flavor(timeout(payer(command))))
 
 
-def _seconds(given: str) -> int:
+def seconds(given: str) -> int:
     """A time such as `90m` in seconds."""
     found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", given)
     if not found or float(found[1]) * SECONDS[found[2]] < 1:

@@ -14,6 +14,11 @@ def is_loopback(name: str) -> bool:
         return False  # the name of a machine
 
 
+def address_of(host: str, port: int) -> str:
+    """The address of a server that listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def host_name(header: str) -> str | None:
     """The name or address in a `Host` header, in lower case and without brackets; None when it is malformed."""
     match = _HOST.fullmatch(header)

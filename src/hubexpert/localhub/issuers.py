@@ -38,7 +38,7 @@ class Issuers:
             key = await self._key(issuer, str(jwt.get_unverified_header(identity).get("kid")))
             options: Any = {"require": list(_REQUIRED)}
             return jwt.decode(identity, key, _ALGORITHMS, options, audience=audience, issuer=issuer, leeway=_CLOCKS)
-        except (jwt.PyJWTError, httpx2.HTTPError, ValueError, KeyError) as error:
+        except (jwt.PyJWTError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError) as error:
             raise NotVouchedFor(f"{type(error).__name__}: {error}") from error
 
     async def _key(self, issuer: str, name: str) -> jwt.PyJWK:
@@ -55,7 +55,7 @@ def issuer_of(identity: str) -> str:
     """Who is said to have signed this identity token, which nothing has checked yet; empty where it is none."""
     try:
         return str(jwt.decode(identity, options={"verify_signature": False}).get("iss", ""))
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError):
         return ""
 
 

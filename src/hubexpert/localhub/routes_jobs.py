@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from hubexpert.localhub.bodies import json_body, text_member
+from hubexpert.localhub.hosts import address_of
 from hubexpert.localhub.jobs import FLAVOR, Job, Jobs, Order
 from hubexpert.localhub.records import Refusal
 from hubexpert.localhub.web import caller_of, hub_of, parameter, values
@@ -31,8 +32,7 @@ async def start(request: Request) -> Response:
     jobs, namespace, asked = _jobs(request), _owned(request), await json_body(request)
     if asked.get("flavor") != FLAVOR:
         raise Refusal(400, f"The flavor of this Hub is {FLAVOR!r}.")
-    address = "{}:{}".format(*request.scope["server"])
-    return JSONResponse(jobs.start(namespace, _order(asked), f"http://{address}").shown())
+    return JSONResponse(jobs.start(namespace, _order(asked), address_of(*request.scope["server"])).shown())
 
 
 async def listing(request: Request) -> Response:

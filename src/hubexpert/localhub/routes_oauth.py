@@ -47,7 +47,7 @@ async def _publisher(hub: Hub, identity: str, resource: str) -> Publisher | None
     issuer = issuer_of(identity)
     known = [each for each in hub.trust.publishers if each.resource == resource and each.issuer == issuer]
     if not known:
-        _log("no publisher of %r is vouched for by %r", resource, issuer)
+        _log("no publisher of %.200r is vouched for by %.200r", resource, issuer)
         return None
     try:
         claims = await hub.issuers.claims(identity, issuer, hub.trust.audience)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from hubexpert.errors import HubExpertError
 from hubexpert.localhub.downloads import Downloads
+from hubexpert.localhub.hosts import address_of
 from hubexpert.localhub.jobs import Jobs
 from hubexpert.localhub.publishers import Publisher, Trust
 from hubexpert.localhub.records import Token
@@ -128,7 +129,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _endpoint(host: str, listening: socket.socket) -> str:
     # A server that listens everywhere is reached at a loopback address from here.
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a comparison, not a binding
-    return f"http://{f'[{name}]' if ':' in name else name}:{listening.getsockname()[1]}"
+    return address_of(name, listening.getsockname()[1])
 
 
 def _server(
