@@ -37,7 +37,7 @@ def main() -> None:
         logs_specs=DefaultLogsSpecs(log_dir=str(folder / "logs"), redirects=Std.ERR),
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "hubexpert.worker", str(folder), str(os.getpid()))
+        elastic_launch(config, sys.executable)("-P", "-m", "hubexpert.worker", str(folder), str(os.getpid()))
     except ChildFailedError as error:
         codes = {rank: failed.exitcode for rank, failed in error.failures.items()}
         (folder / ENDED).write_text(json.dumps(codes))

@@ -114,7 +114,7 @@ def spread(workers: Workers, model: Lm, start: Start, job: Job, folder: Path, *,
     write_start(start, folder / START)
     (folder / JOB).write_text(job.model_dump_json(), encoding="utf-8")
     count = min(workers.count, len(job.folds) or workers.count)
-    command = [sys.executable, "-m", "hubexpert.agent", str(folder), str(count), str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "hubexpert.agent", str(folder), str(count), str(os.getpid())]
     settings = {**os.environ, "HF_HUB_OFFLINE": "1"}  # all they need is in folders
     with (
         _aside(model),

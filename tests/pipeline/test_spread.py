@@ -12,9 +12,14 @@ from tests.commands import run
 
 
 def test_a_build_by_two_processes_is_that_of_one(
-    project: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`hubexpert build --processes 2`: the same up to rounding, nothing is left behind, and it is not built again."""
+    """`hubexpert build --processes 2`: the same up to rounding, nothing is left behind, and it is not built again.
+
+    A module of the folder's that is called as a library is none.
+    """
+    (tmp_path / "peft.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
     made, files = [], []
     for name, processes in (("one", "1"), ("two", "2")):
         recipe = project(name, experts={"candidates": 2, "count": 2}, train={"epochs": 1, "batch_size": 5})

@@ -63,7 +63,7 @@ def _arrive(repo: str, key: str, folder: Path) -> Path:
 def _run(project: Path) -> int:
     """`hubexpert run` in the folder, until it ends or its time does."""
     options = os.environ.get(OPTIONS, "").split()
-    process = subprocess.Popen([sys.executable, "-m", "hubexpert", "run", "--json", *options], cwd=project)
+    process = subprocess.Popen([sys.executable, "-P", "-m", "hubexpert", "run", "--json", *options], cwd=project)
     try:
         return process.wait(_time_left())
     except subprocess.TimeoutExpired:
