@@ -152,7 +152,14 @@ def test_a_second_call_follows_the_running_job_and_cancel_ends_it(
     for line in first.stderr:
         if line.startswith("Started the job"):
             break
-    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    second = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     assert second.stderr is not None
     assert "of the same inputs has not ended: following it" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
