@@ -222,3 +222,12 @@ def test_two_that_propose_at_once_get_a_pull_request_each(rivals: list[Path], en
         lock = Path(hf_hub_download("tester/race-pr", "hubexpert.lock", revision=revision))
         assert lock.read_bytes() == files_of(recipe)["hubexpert.lock"]
     assert len(commits("tester/race-pr")) == 1
+
+
+def test_where_xet_storage_cannot_be_reached_the_way_without_it_is_told(tmp_path: Path) -> None:
+    """The Hub of the tests has none; a client that is not told so asks for it."""
+    code, _, err = ended(start(a_project(tmp_path / "project", "tester/by-xet"), HF_HUB_DISABLE_XET="0"))
+    assert code == 1
+    assert "The connection failed for tester/by-xet" in err
+    assert "HF_HUB_DISABLE_XET=1" in err
+    assert "make room" not in err

@@ -212,6 +212,9 @@ def _translated_fault(error: BaseException, about: str) -> HubExpertError:
         return SourceError(f"{about} is not in the cache.", fix="run once online to fill the cache", kind="missing")
     if isinstance(error, json.JSONDecodeError):
         return HubExpertError(f"What answers at {endpoint()} is no Hub.", fix="check HF_ENDPOINT")
+    if isinstance(error, ConnectionError | TimeoutError):  # Python's own: what the client's Xet raises
+        fix = "check the network and try again; HF_HUB_DISABLE_XET=1 moves large files without Xet"
+        return HubExpertError(f"The connection failed for {about} ({clean(str(error), longest=200)}).", fix=fix)
     if isinstance(error, OSError):
         fix = "make room, or set HF_HOME to a folder you can write"
         return HubExpertError(f"The Hub's cache could not be used for {about}: {error.strerror or error}.", fix=fix)
