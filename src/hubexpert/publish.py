@@ -50,7 +50,7 @@ def rival(recipe: Recipe) -> str:
     """The repository that a new expert would replace.
 
     Raises:
-        HubExpertError: the recipe names none.
+        HubExpertError: the recipe names none, or not by owner and name.
     """
     repo = recipe.publish.repo
     if repo is None:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 from hubexpert.errors import HubExpertError
 from hubexpert.metrics import names_choice
 from hubexpert.recipe import Recipe, TaskSection
+from hubexpert.recipe.section import HALF
 from hubexpert.records import Example, Record
 from hubexpert.workspace import fingerprint
 
-HALF = re.compile("[\ud800-\udfff]")
 WHOLE = "write the character itself, or both halves of its escape (as in \\ud83d\\ude00)"
 FORMS = "`input` and `output` (or `target`), `prompt` and `completion`, or `messages`"
 

@@ -265,6 +265,7 @@ BAD = {
     "claims that are no text": "- {resource: me/x, issuer: 'https://a.b', claims: {run: 1}}",
     "an unknown member": "- {resource: me/x, issuer: 'https://a.b', claims: {a: b}, readonly: true}",
     "no resource": "- {resource: a/b/c, issuer: 'https://a.b', claims: {a: b}}",
+    "an issuer at no address": "- {resource: me/x, issuer: 'https://[a', claims: {a: b}}",
     "an issuer without TLS": "- {resource: me/x, issuer: 'http://a.b', claims: {a: b}}",
     "an issuer with a slash": "- {resource: me/x, issuer: 'https://a.b/', claims: {a: b}}",
 }

@@ -70,7 +70,10 @@ class Trust:
 
 def is_safe(address: str) -> bool:
     """Whether what comes from there cannot have been changed on the way: https, or this machine."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # no address
+        return False
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     )

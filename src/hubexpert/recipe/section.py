@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair, which is no text
 ROWS = (".jsonl", ".jsonl.gz")  # how files of rows end
 Language = Annotated[str, Field(pattern="^[a-z]{2}$", description="ISO 639-1 code")]
 
@@ -17,7 +18,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_text(cls, value: object) -> object:
-        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):  # YAML does not join the halves
+        if isinstance(value, str) and HALF.search(value):  # YAML does not join the halves
             raise ValueError("it holds half of a surrogate pair: write the character itself, not its escape")
         return value
 
